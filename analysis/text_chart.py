@@ -66,12 +66,24 @@ def draw_chart(series: Series, title: str, glyphs: Glyphs = UNICODE) -> list[str
     for (column, row), mark in marks.items():
         grid[row][column] = mark
     is_shared = glyphs.several in marks.values()
+    # Where more than two marks hide one another, the legend says what cannot be seen.
+    names = _add_values(series) if is_shared and len(series) > 2 else list(series)
     return [
         f"  {title}",
         *_frame(grid, top, glyphs),
         *_label_depths(places, is_to_scale, glyphs),
-        *_describe_marks(list(series), glyphs, is_shared),
+        *_describe_marks(names, glyphs, is_shared),
     ]
+
+
+def _add_values(series: Series) -> list[str]:
+    """Return the names, each with the values at its shallowest and its deepest network."""
+    names = []
+    for name, points in series.items():
+        first, last = points[min(points)], points[max(points)]
+        values = f"{first:.1f}" if len(points) == 1 else f"{first:.1f} to {last:.1f}"
+        names.append(f"{values}  {name}")
+    return names
 
 
 def choose_top(largest: float) -> int:

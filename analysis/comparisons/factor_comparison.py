@@ -16,6 +16,7 @@ from analysis.comparisons.networks import group_networks
 from analysis.comparisons.size_by_value import SIZE_OF_DEGRADATION, judge_gain, judge_size
 from analysis.comparisons.value_sentences import describe_fixes, join_labels
 from analysis.condition_labels import (
+    NONE_LABELS,
     NULL,
     OPTIONS,
     capitalise_first,
@@ -202,6 +203,10 @@ def _describe_follower(follower: str, stratum: Stratum) -> str:
     """Return the value of a key at each value of the factor, such as `1e-4 (optimiser sgd)`."""
     values = {value: stratum.conditions[value].values[follower] for value in stratum.labels}
     texts = format_values(values.values())
+    short_key = follower.removeprefix(PREFIX)
+    texts = {
+        value: "none" if (short_key, text) in NONE_LABELS else text for value, text in texts.items()
+    }
     texts[NULL] = "no such option" if follower.startswith(PREFIX + OPTIONS) else "none"
     parts = [f"{texts[values[value]]} ({label})" for value, label in stratum.labels.items()]
     rest = len(parts) - MAX_FOLLOWER_VALUES

@@ -66,3 +66,12 @@ def test_one_depth_has_no_picture(series):
 def test_characters_are_those_of_the_encoding(encoding, glyphs):
     assert choose_glyphs(encoding) is glyphs
     "".join(draw_chart(BOTH, "error", ASCII)).encode("ascii")
+
+
+def test_series_that_hide_one_another_have_their_values_in_words():
+    """All end at one place, so the legend gives what the picture cannot show."""
+    series = {f"width {width}": {8: 50.2, 20: 89.7} for width in (4, 8, 16)}
+    text = "\n".join(draw_chart(series, "error", ASCII))
+    for width in (4, 8, 16):
+        assert f"50.2 to 89.7  width {width}" in text
+    assert "50.2" not in "\n".join(draw_chart({"a": {8: 50.2, 20: 89.7}}, "error", ASCII))

@@ -339,3 +339,15 @@ def test_absent_value_of_a_follower_is_in_words(joined, key, text):
     )
     comparisons = compare_conditions(frame, {"digits": 2.0})
     assert f": 4 (block b), {text} (block basic)." in comparisons[0].introduction
+
+
+def test_values_that_mean_none_are_called_none(joined):
+    frame = joined(
+        (
+            {"plain": PLAIN_8},
+            {"config.schedule.shape": "cosine", "config.schedule.milestones": "[]"},
+        ),
+        ({"plain": PLAIN_16}, {"config.schedule.shape": "step"}),
+    )
+    (comparison,) = compare_conditions(frame, {"digits": 2.0})
+    assert "none (cosine schedule), [200, 300] (step schedule)" in comparison.introduction
