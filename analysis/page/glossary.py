@@ -82,7 +82,7 @@ TERMS = (
     ),
     Term(
         "chance",
-        r"(?:no )?better than chance|chance(?: error)?",
+        r"(?:no )?better than chance|chance error|(?:as|at|to) chance",
         "The error of a network that has learned nothing: it always guesses the most frequent"
         " class. A network within 2 points of it counts as no better.",
     ),
