@@ -15,15 +15,8 @@ from analysis.figures.layout import (
     list_families,
     set_percent_axis,
 )
-from analysis.figures.marks import DIVERGED, describe_marks
-from analysis.figures.mean_interval import (
-    ERROR_RANGE,
-    UNBOUNDED,
-    draw_means,
-    draw_runs,
-    mark_equal_runs,
-    print_mean,
-)
+from analysis.figures.marks import DIVERGED, describe_marks, mark_equal_runs
+from analysis.figures.mean_interval import ERROR_RANGE, UNBOUNDED, draw_means, draw_runs, print_mean
 from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
 from analysis.summary import compute_interval

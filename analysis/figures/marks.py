@@ -3,7 +3,12 @@
 A label that begins with an underscore stays out of matplotlib's legends.
 """
 
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from analysis.estimates import Interval
 
 RUN = "_run"  # a point per run
 INTERVAL = "_interval"  # the error bars of means
@@ -79,6 +84,12 @@ def is_drawn(figure: Figure, mark: str) -> bool:
     """Return whether a panel of the figure has an artist whose label begins with this text."""
     artists = [artist for ax in figure.axes for artist in ax.get_children()]
     return any(str(artist.get_label()).startswith(mark) for artist in artists)
+
+
+def mark_equal_runs(values: Sequence[float], interval: Interval, ax: Axes) -> None:
+    """Note for the caption that runs have a bar although they are equal: nothing is drawn."""
+    if interval.n > 1 and interval.high > interval.low and min(values) == max(values):
+        ax.plot([], [], label=EQUAL_RUNS)
 
 
 def explain_marks(figure: Figure) -> str:

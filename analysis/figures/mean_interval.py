@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 from analysis.estimates import Interval
 from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
-from analysis.figures.marks import BAND, CUT_INTERVAL, EQUAL_RUNS, INTERVAL, RUN
+from analysis.figures.marks import BAND, CUT_INTERVAL, INTERVAL, RUN
 from analysis.figures.mean_labels import ABOVE, BELOW, print_beside
 from analysis.figures.style import TEXT_COLORS
 from analysis.statistics import student_interval
@@ -63,12 +63,6 @@ def draw_means(
     for bar in bars.lines[2]:
         bar.set_label(INTERVAL if np.array_equal(ends, drawn_ends) else CUT_INTERVAL)
     return ax
-
-
-def mark_equal_runs(values: Sequence[float], interval: Interval, ax: Axes) -> None:
-    """Note for the caption that runs have a bar although they are equal: nothing is drawn."""
-    if interval.n > 1 and interval.high > interval.low and min(values) == max(values):
-        ax.plot([], [], label=EQUAL_RUNS)
 
 
 def print_mean(family: str, x: float, interval: Interval, ax: Axes) -> None:
