@@ -101,11 +101,13 @@ def describe_absence(
     if verdict is Verdict.CONTRADICTED:
         return describe_rise(Verdict.REPRODUCED, networks, shallow, worst, change, bound)
     if verdict is Verdict.REPRODUCED:
-        worse = f"{margin:g} points worse"
-        return (
-            f"No deeper {networks} are {worse} than those of {shallow} layers; the closest, of"
-            f" {worst}, differ by {format_change(change)} points{bound.describe()}."
-        )
+        example = f"({worst} layers: {format_change(change)} points on average)"
+        than = f"than those of {shallow} layers"
+        if math.isnan(bound.value):
+            return f"Deeper {networks} are less than {margin:g} points worse {than} {example}."
+        amount = f"{format_amount(bound.value)} points"
+        compared = f"at most {amount} worse" if bound.value >= 0 else f"at least {amount} better"
+        return f"Deeper {networks} are {compared} {than}, with 95 % confidence {example}."
     return describe_rise(verdict, networks, shallow, worst, change, bound)
 
 

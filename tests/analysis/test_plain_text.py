@@ -11,7 +11,7 @@ from analysis.plain_text import (
     join_words,
     keep_numbers,
 )
-from analysis.plain_words import describe_absence, describe_gain, describe_rise
+from analysis.plain_words import UNKNOWN, Bound, describe_absence, describe_gain, describe_rise
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,19 @@ def test_only_what_was_shown_is_said_without_doubt(describe, shown):
         is_certain = " is 12 points higher" in text or " lower " in text
         assert is_certain == (verdict is Verdict[shown])
     assert texts[Verdict.INCONCLUSIVE].endswith("that is not certain yet.")
+
+
+@pytest.mark.parametrize(
+    ("bound", "words"),
+    [
+        (Bound(0.04, "upper"), "at most 0.04 points worse than those of 20 layers, with 95 %"),
+        (Bound(-0.3, "upper"), "at least 0.3 points better than those of 20 layers, with 95 %"),
+        (UNKNOWN, "less than 2 points worse than those of 20 layers (56 layers: -0.5 points"),
+    ],
+)
+def test_absence_is_said_by_its_bound(bound, words):
+    text = describe_absence(Verdict.REPRODUCED, "residual networks", 20, 56, -0.5, 2.0, bound)
+    assert f"Deeper residual networks are {words}" in text
 
 
 def test_number_and_percent_sign_stay_together():
