@@ -6,7 +6,7 @@ another (He et al. 2015, sections 1 and 4.2). To add a claim, write a function w
 the others and add it to CLAIMS.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
@@ -15,7 +15,6 @@ from analysis.claim import (
     LEARNING_DEPTHS,
     Claim,
     Compare,
-    Decision,
     Verdict,
     decide,
     is_untrained,
@@ -23,7 +22,6 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.error_increase import measure_increase, select_trained
-from analysis.estimates import Estimate
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.family_pairs import FAMILY_PAIRS, FamilyPair, family_pair
 from analysis.frame import group_by_depth
@@ -136,8 +134,14 @@ def judge_no_degradation(
     bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
     if shallowest_trained:
-        plain_words = _describe_no_degradation(
-            decision, differences, f"{pair.residual} networks", shallowest, margin
+        plain_words = describe_absence(
+            verdict,
+            f"{pair.residual} networks",
+            shallowest,
+            decision.worst,
+            differences[decision.worst].mean,
+            margin,
+            find_bound(differences[decision.worst], decision),
         )
     else:
         plain_words = write_reason(
@@ -154,36 +158,6 @@ def judge_no_degradation(
         plain_words=plain_words,
         depths=(shallowest, decision.worst),
         remedy="" if shallowest_trained else LEARNING_DEPTHS,
-    )
-
-
-def _describe_no_degradation(
-    decision: Decision[int],
-    differences: Mapping[int, Estimate],
-    networks: str,
-    shallowest: int,
-    margin: float,
-) -> str:
-    """Return the finding in plain words, with the depth that best shows it.
-
-    Args:
-        decision: the decision on the differences.
-        differences: the error of each deeper network minus that of the shallowest, by depth.
-        networks: the networks in words, such as `residual networks`.
-        shallowest: the depth of the shallowest network.
-        margin: the difference in points that counts.
-    """
-    depth = decision.worst
-    if decision.verdict is Verdict.REPRODUCED:  # every bound is below the margin
-        depth = max(differences, key=lambda depth: differences[depth].mean)
-    return describe_absence(
-        decision.verdict,
-        networks,
-        shallowest,
-        depth,
-        differences[depth].mean,
-        margin,
-        find_bound(differences[depth], decision),
     )
 
 

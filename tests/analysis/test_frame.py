@@ -96,9 +96,13 @@ def test_query_selects_records(tmp_path):
     assert load_where(tmp_path, "seed > 0").runs["run_id"].tolist() == ["r1", "r2"]
     with pytest.raises(RecordError, match="contains no records for which 'seed > 7' is true"):
         load_where(tmp_path, "seed > 7")
-    message = r"where: 'sed > 7' is not a valid query: .*columns .*: run_id"
+    message = r"where: 'sed > 7' is not a valid query: sed: no such column \(did you mean seed\?\)"
     with pytest.raises(RecordError, match=message):
         load_where(tmp_path, "sed > 7")
+    with pytest.raises(
+        RecordError, match=r"'xyzzy > 7' is not a valid query: .*columns .*: run_id"
+    ):
+        load_where(tmp_path, "xyzzy > 7")
 
 
 @pytest.mark.parametrize(

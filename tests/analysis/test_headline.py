@@ -4,6 +4,7 @@ import re
 from itertools import product
 
 import pytest
+from scipy.stats import ttest_ind
 
 from analysis.claim import Verdict
 from analysis.claims import judge
@@ -187,13 +188,16 @@ def test_shortcuts_that_raise_the_error_are_reported(build_frame):
     assert "raise" not in alike
 
 
-def test_named_depth_has_the_largest_mean(build_frame):
-    """The bound of 56 layers is higher, but only for its spread."""
+def test_absence_is_said_with_the_highest_bound(build_frame):
+    """The mean of 32 layers is higher, but the bound of 56 layers is, for its spread."""
     residual = {20: [1.0] * 3, 32: [2.4] * 3, 56: [0.0, 1.5, 2.9]}
-    claim = build_section(build(build_frame, WORSE, residual), 6.0).claims[1]
+    runs = build(build_frame, WORSE, residual)
+    claim = build_section(runs, 6.0).claims[1]
     assert claim.verdict is Verdict.REPRODUCED
-    assert "of 32" in claim.plain_words
-    assert "+1.4 points" in claim.plain_words
+    difference = ttest_ind(residual[56], residual[20], equal_var=False, alternative="less")
+    bound = difference.confidence_interval(0.95).high
+    assert f"at most {bound:.1f} points worse" in claim.plain_words
+    assert "(56 layers: +0.5 points on average)" in claim.plain_words
 
 
 def test_condition_without_a_finished_run_comes_last(build_frame):
