@@ -99,9 +99,8 @@ def test_query_selects_records(tmp_path):
     message = r"where: 'sed > 7' is not a valid query: sed: no such column \(did you mean seed\?\)"
     with pytest.raises(RecordError, match=message):
         load_where(tmp_path, "sed > 7")
-    with pytest.raises(
-        RecordError, match=r"'xyzzy > 7' is not a valid query: .*columns .*: run_id"
-    ):
+    message = r"'xyzzy > 7' is not a valid query: .*columns .*: run_id"
+    with pytest.raises(RecordError, match=message):
         load_where(tmp_path, "xyzzy > 7")
 
 

@@ -38,6 +38,22 @@ def test_the_chart_is_on_the_first_screen(open_report, report, size):
     assert box["y"] + box["height"] <= size["height"]
 
 
+def test_first_screen_of_a_phone_says_what_was_trained(open_report, report):
+    page = open_report(report.page, PHONE)
+    what = page.locator(".kicker .on-what")
+    assert "handwritten digits" in what.text_content()
+    box = what.bounding_box()
+    assert box["y"] + box["height"] <= PHONE["height"]
+
+
+def test_paper_has_no_hints_for_a_pointer(open_report, report):
+    page = open_report(report.page)
+    hint = page.locator("#depth-chart figcaption .on-screen")
+    assert "Click a depth" in hint.text_content()
+    page.emulate_media(media="print")
+    assert not hint.is_visible()
+
+
 def test_term_is_explained_to_a_pointer_and_a_keyboard(open_report, report):
     page = open_report(report.page)
     term, definition = page.locator("h1 .term-plain"), page.locator("#term-plain")

@@ -1,5 +1,7 @@
 // What a chart shows, in words: its caption, and what it says to a screen reader when it changes.
 
+const VISIBLE_BAR = 0.02; // of the highest value shown: a shorter bar is hidden by its mark
+
 // What the lines, bars and bands are, in a caption.
 function describeChart(chart, view, values) {
   const sentences = [];
@@ -9,14 +11,11 @@ function describeChart(chart, view, values) {
   else sentences.push("A line per seed.");
   if (chart === "depth" && isMean) sentences.push(...describeCutBars(view, values));
   if (chart === "curves" && hasBands(view)) sentences.push(...describeCutBands(view, values));
-  if (chart === "depth" && isMean && values.some(hasBarOfEqualRuns)) {
+  if (chart === "depth" && isMean && hasBarOfEqualRuns(values)) {
     sentences.push("Runs with equal errors have a bar too: no spread counts as smaller than that of rounding to one image.");
   }
   if (chart === "depth" && isMean && values.some((point) => point.untrained)) {
     sentences.push("Hollow: no better than chance.");
-  }
-  if (chart === "depth" && view.depths.length > 1) {
-    sentences.push("Click a depth to isolate it in all charts.");
   }
   if (chart === "curves" && view.condition.drops.length > 0) {
     sentences.push("Dashed vertical lines: the learning rate drops.");
@@ -34,9 +33,18 @@ function describeChart(chart, view, values) {
   return sentences.join(" ");
 }
 
-// Whether the bar of a network shows the resolution of its errors, which do not differ.
-function hasBarOfEqualRuns(point) {
-  return point.finished > 1 && point.lowest === point.highest && point.high > point.low;
+// What can be done with a chart, which is of no use on paper.
+function describeUse(chart, view) {
+  const canIsolate = chart === "depth" && view.depths.length > 1;
+  return canIsolate ? " Click a depth to isolate it in all charts." : "";
+}
+
+// Whether a bar that can be seen shows the resolution of errors that do not differ.
+function hasBarOfEqualRuns(values) {
+  const visible = VISIBLE_BAR * d3.max(values, (point) => point.high ?? point.value ?? 0);
+  return values.some(
+    (point) => point.finished > 1 && point.lowest === point.highest && point.high - point.low > visible,
+  );
 }
 
 // What the means, their intervals and their runs are drawn as. Where a seed is repeated, nothing is

@@ -19,7 +19,10 @@ function draw(chart) {
   }
   const drawChart = chart === "depth" ? drawDepthChart : drawCurvesChart;
   drawing.replaceChildren(drawChart(view, values, width));
-  caption.textContent = describeChart(chart, view, values);
+  const use = document.createElement("span");
+  use.className = "on-screen";
+  use.textContent = describeUse(chart, view);
+  caption.replaceChildren(describeChart(chart, view, values), use);
   const details = figure.querySelector("details");
   if (details.open) fillTable(chart, view, values);
 }
