@@ -1,6 +1,7 @@
 """Fixtures for all tests: configurations, tiny runs, frames made by hand, and a W&B server."""
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -42,6 +43,20 @@ def pytest_configure() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark the cases of a test beyond its number of fast cases as slow."""
+    counts: Counter[str] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("fast_cases")
+        if marker is None or item.get_closest_marker("slow") is not None:
+            continue
+        test = item.nodeid.partition("[")[0]
+        counts[test] += 1
+        if counts[test] > marker.args[0]:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish() -> None:

@@ -361,6 +361,7 @@ def test_dead_comparison_is_started_again(trained):
     assert verify_in_subprocess(config, record).state is CodeState.CURRENT
 
 
+@pytest.mark.slow
 def test_older_records_of_one_commit_are_compared_once(tiny, monkeypatch):
     answers = []
     monkeypatch.setattr(code_states, "_answers", {})
@@ -438,6 +439,7 @@ def test_outdated_parent_is_not_grown(tiny, monkeypatch):
         train(tiny("model=plain", "model.depth=14", "model.grown_from=8"))
 
 
+@pytest.mark.slow
 def test_report_names_outdated_runs_beside_verdicts(trained, monkeypatch, tmp_path):
     config, record = trained
     give_other_hash(monkeypatch, "fedcba987654")

@@ -165,6 +165,7 @@ def of_another_network(saved):
     )
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

@@ -19,6 +19,7 @@ TRAIN = CONF.parent / "experiments/train.py"
 CONSTRUCTED = ("model=constructed", "model.depth=20", "model.grown_from=8")
 
 
+@pytest.mark.slow
 def test_first_row_of_a_constructed_run_is_its_parents_error(tiny):
     config = tiny(*CONSTRUCTED)
     assert train(config) is State.DONE

@@ -150,6 +150,7 @@ def test_landscape_centre_is_the_recorded_training_loss(done):
     assert centre["error"] == last["train/clean_error"]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("after", [0, 3, 6])
 def test_interrupted_landscape_resumes(done, tmp_path, monkeypatch, after):
     config, record = done(*SMALL[:3], "landscape.parts=1")
@@ -270,6 +271,7 @@ def sample_sizes(record, probe):
     }
 
 
+@pytest.mark.slow
 def test_other_number_of_images_is_measured_again(done, tiny):
     """Rows of another number of images do not count as measured."""
     config, record = done()

@@ -272,6 +272,7 @@ def test_failed_rebuild_loses_no_environment(clone, python):
     assert set_up(clone, python) == ["make: Nothing to be done for 'setup'."]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("state", ["missing", "dangling", "incomplete"])
 def test_old_environment_that_works_is_moved_back(clone, state):
     make_complete(clone)

@@ -119,6 +119,7 @@ def test_every_claim_has_a_true_and_a_null_case(cases):
     assert claims_under(cases, "no effect", "a factor of 10 at every") == CLAIMS
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("claim", "truth", "verdict"),
     [
@@ -193,6 +194,7 @@ def test_design_is_long_enough_for_its_deepest_networks(growth_models, design):
         assert growth_model.times(deepest, np.array([2.0]))[0] < design.iterations
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("form", [EXPONENTIAL, POWER])
 @pytest.mark.parametrize("spread", [1.0, pytest.param(2.0, marks=pytest.mark.slow)])
 def test_convergence_digits_finds_the_true_form(growth_models, design, form, spread):

@@ -100,6 +100,7 @@ def default_loss(compose_config, tiny_overrides):
     return train_to_last_row(config)["train/clean_loss"]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("override", TRAINING_AMBIGUITIES)
 def test_ambiguity_changes_the_training(compose_config, tiny_overrides, default_loss, override):
     config = change_keys(compose_config, *tiny_overrides, *TRAINING_OVERRIDES, override)

@@ -75,6 +75,7 @@ def test_unknown_key_is_rejected_and_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("option", ["--help", "--cfg=job", "--info=defaults"])
 def test_options_that_print_import_neither_torch_nor_wandb(option):
     code = (

@@ -42,6 +42,7 @@ def test_length_of_any_schedule_can_be_changed_alone(compose_config, name, itera
     assert probe_iterations(config)[-1] == iterations
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("iterations", "milestones", "expected"),
     [
@@ -99,6 +100,7 @@ def test_iterations_beyond_the_end_are_refused(compose_config, override, key):
         compose_config("schedule.iterations=100", override)
 
 
+@pytest.mark.fast_cases(6)
 @pytest.mark.parametrize(
     ("key", "typed"),
     [

@@ -41,6 +41,7 @@ def conf_with(tmp_path, monkeypatch):
     return write
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("text", NUMBER_LIKE)
 def test_typed_text_is_kept_in_a_name_and_in_paths(compose_config, text):
     overrides = [f"{key}={text}" for key in FREE_TEXT_KEYS]

@@ -87,6 +87,7 @@ def test_broken_images_are_listed_and_counted(root, data, name):
     )
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"]], ids=["run", "sweep"])
 def test_broken_images_stop_a_command_that_wrote_nothing(
     root, data, name, sweep, tmp_path, monkeypatch, capsys, tiny_overrides

@@ -19,6 +19,7 @@ def _se_block(conf, tmp_path):
     BLOCKS.unregister("se")
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("shortcut", ["A", "none"])
 def test_new_block_is_trained(short, train_and_load, shortcut):
     frame = train_and_load(short("model=se", f"model.shortcut={shortcut}"))

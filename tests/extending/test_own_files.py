@@ -145,6 +145,7 @@ def test_two_folders_have_modules_of_one_name(folder):
     assert "own_factor" not in sys.modules
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("edited", ["own_factor.py", "layers/__init__.py", "layers/inner.py"])
 @pytest.mark.parametrize("reference", ["a/own.py:Mine", "own:Mine"])
 def test_identity_covers_imports_from_the_folder(folder, monkeypatch, edited, reference):
@@ -333,6 +334,7 @@ def test_construction_follows_from_the_seed_alone(tiny):
     assert [block.gate.item() for block in other.blocks()] != weights[0]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("order", ["post", "pre"])
 @pytest.mark.parametrize("probe", ["identity", "paths", "gradient_flow", "responses"])
 def test_probes_repeat_a_blocks_draws(make_model, probe, order):

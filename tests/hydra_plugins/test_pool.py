@@ -149,6 +149,7 @@ def test_jobs_detect_a_slot_that_is_used_twice(tmp_path):
     assert "more than 1 jobs on GPU 0" in [result.error for result in results]
 
 
+@pytest.mark.slow
 def test_excess_jobs_wait_for_a_free_slot(tmp_path):
     """Each job holds one of two files, and fails if both are already held."""
 

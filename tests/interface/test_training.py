@@ -165,6 +165,7 @@ def test_experiment_with_one_value_per_key_is_one_run():
 TEXTS = [" it's", "a,b", "back\\slash\\", "\\'", "2026_01_15"]
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_arrives_as_it_was_passed(text):
     assert compose_run({"record_root": text}).record_root == text

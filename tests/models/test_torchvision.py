@@ -9,6 +9,7 @@ from degradation.models.network import Network
 BLOCKS_BY_DEPTH = {18: "basic", 34: "basic", 50: "bottleneck", 101: "bottleneck", 152: "bottleneck"}
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     ("depth", "block"),
     [

@@ -306,6 +306,7 @@ def assert_refused_in_one_line(result, line):
     assert status == 1
 
 
+@pytest.mark.fast_cases(16)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize(
     ("script", "arguments", "line"),

@@ -39,23 +39,28 @@ def test_every_kind_of_fault_is_survived(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("safeguard", "kind", "messages"),
+    ("safeguard", "kinds", "messages"),
     [
         (
             "checksum",
-            "flipped bit",
-            ["was changed, and no message", "metrics.jsonl: its checksum differs"],
+            ["flipped bit", "corrupt checkpoint"],
+            [
+                "was changed, and no message",
+                "metrics.jsonl: its checksum differs",
+                "no message names checkpoint.pt",
+            ],
         ),
-        ("checksum", "corrupt checkpoint", ["no message names checkpoint.pt"]),
-        ("lock", "two sweeps at once", ["trained 2 times", " of 6 faults were not injected"]),
+        ("lock", ["two sweeps at once"], ["trained 2 times", " of 6 faults were not injected"]),
         # the first of appended rows, the second of a whole file
-        ("fsync", "power cut", ["metrics.jsonl lacks rows", "checkpoint.pt does not match"]),
-        ("truncated rows", "job killed in a write", ["metrics.jsonl differs"]),
+        ("fsync", ["power cut"], ["metrics.jsonl lacks rows", "checkpoint.pt does not match"]),
+        ("truncated rows", ["job killed in a write"], ["metrics.jsonl differs"]),
     ],
 )
-def test_disabled_safeguard_is_noticed(tmp_path, safeguard, kind, messages):
-    trial = run_trial(tmp_path, "--each", "6", "--disable-safeguard", safeguard, "--kinds", kind)
+def test_disabled_safeguard_is_noticed(tmp_path, safeguard, kinds, messages):
+    options = ["--each", "6", "--disable-safeguard", safeguard]
+    trial = run_trial(tmp_path, *options, "--kinds", *kinds)
     assert trial.returncode == 1
-    assert f"lost: {kind}: " in trial.stdout
+    for kind in kinds:
+        assert f"lost: {kind}: " in trial.stdout
     for message in messages:
         assert message in trial.stdout

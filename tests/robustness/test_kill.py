@@ -169,6 +169,7 @@ ERRORS = [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EACCES]
 FAST_ERRORS = 2
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     ("error", "step"),
     [
@@ -282,6 +283,7 @@ def test_no_corrupt_row_is_ever_read(finished, name):
         finished.path(name).write_bytes(content)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("name", FINISHED_FILES)
 def test_corrupt_finished_run_becomes_what_it_was(tiny, undisturbed, name, caplog):
     config = tiny()

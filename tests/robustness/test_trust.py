@@ -59,6 +59,7 @@ def test_malicious_pickle_writes_its_file(tmp_path):
     assert (tmp_path / "executed").exists()
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("form", [0, 1])
 @pytest.mark.parametrize(
     ("wrap", "reason"),

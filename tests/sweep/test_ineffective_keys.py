@@ -9,6 +9,7 @@ from degradation.sweep.ineffective_keys import list_ineffective_keys
 SCALED = ["model.block=scaled", "model.options.shortcut_scale=0,0.5,1"]
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     ("overrides", "ineffective"),
     [

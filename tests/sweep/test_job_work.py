@@ -8,6 +8,7 @@ from degradation.sweep.jobs import check_training_job, locate_run
 from tests.support.records import write_record
 
 
+@pytest.mark.slow
 def test_job_says_where_its_error_belongs(tmp_path):
     """The launcher shows the curve so far, finished runs included."""
     with initialise_hydra():

@@ -71,6 +71,7 @@ def run_script(script, *arguments, cwd, **environment):
     )
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(("name", "files"), [("cifar10", 1), ("fashion_mnist", 4)])
 @pytest.mark.parametrize("check", [check_training_job, check_probe_job, check_landscape_job])
 def test_data_are_downloaded_once_before_the_jobs(

@@ -25,6 +25,7 @@ def compute_name(*overrides):
     return report_name.name_report(overrides, expand(*overrides))
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     "overrides",
     [

@@ -11,6 +11,7 @@ from degradation.cli import RUNS_FAILED_STATUS, run_hydra_script
 from degradation.config import CONF, ConfigError, composition
 from degradation.sweep.expand import expand_configs
 from degradation.sweep.jobs import expand_runs
+from tests.support.records import write_record
 
 GRID = "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      model.depth: 8,14\n"
 
@@ -111,11 +112,14 @@ def test_swept_option_with_a_grid_of_its_own_is_refused(conf_with, group, other)
 
 @pytest.mark.slow
 def test_every_experiment_has_a_report_of_its_own(tmp_path, monkeypatch, capsys):
-    grid = ["experiment=quick,shortcuts_digits", "seed=0", "model.depth=8"]
+    narrow = ["seed=0", "model.depth=8", f"record_root={tmp_path}"]
+    for experiment in ("quick", "shortcuts_digits"):  # without any record there is no report
+        first = expand_runs([f"experiment={experiment}", *narrow])[0]
+        write_record(tmp_path, first.run_id)
     arguments = [
         "report.py",
-        *grid,
-        f"record_root={tmp_path}",
+        "experiment=quick,shortcuts_digits",
+        *narrow,
         "--reports",
         str(tmp_path / "reports"),
     ]

@@ -214,6 +214,7 @@ SIGNAL_TOO_EARLY = (
 )
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     "overrides",
     [

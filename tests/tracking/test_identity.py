@@ -39,6 +39,7 @@ def sync(config):
         return [(result.message, result.is_complete) for result in server.sync(config, run.record)]
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("key", ["tracking.project", "tracking.entity"])
 @pytest.mark.parametrize("value", ["a/b", "a#b", "a?b", "a%b", "' '", "x" * 129])
 def test_refused_project_or_entity_is_a_wrong_value(compose_config, key, value):
@@ -97,6 +98,7 @@ def test_report_failure_does_not_promise_a_sync(server, tmp_path, caplog):
     assert "make sync" not in caplog.text
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     "reason",
     [

@@ -124,6 +124,7 @@ def kill_core():
     core.wait()
 
 
+@pytest.mark.slow
 def test_sync_sends_what_a_killed_wandb_core_lost(online, server, monkeypatch, caplog):
     monkeypatch.setattr(recorded_training, "report_progress", call_at(6, kill_core))
     config = online()

@@ -87,6 +87,7 @@ def test_constructed_network_has_no_linear_warmup(compose_config):
     assert rates(parent_config(config))(0) == 0.0001
 
 
+@pytest.mark.fast_cases(6)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -171,6 +172,7 @@ def train_on(monkeypatch):
     return build
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("family", ["plain", "residual"])
 @pytest.mark.parametrize("errors", ["learns", "never learns"])
 def test_warmup_returns_to_the_full_learning_rate(compose_config, train_on, family, errors):

@@ -145,6 +145,7 @@ def test_evaluation_does_not_change_training(tiny, digits):
         assert torch.equal(value, rarely.network.state_dict()[name]), name
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     "stop_after",
     [1, 6, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4, 5, 7, 8, 9, 10))],

@@ -165,6 +165,7 @@ def test_size_names_the_values_between_those_that_differ(joined):
     ]
 
 
+@pytest.mark.slow
 def test_headline_of_crossed_keys_has_two_short_sentences(joined):
     conditions = [
         ({"plain": plain, "residual": FLAT}, {"config.model.width": w, "config.optim.lr": rate})
@@ -181,6 +182,7 @@ def test_headline_of_crossed_keys_has_two_short_sentences(joined):
     assert "Learning rate 0.2" in findings.others
 
 
+@pytest.mark.slow
 def test_many_strata_are_counted(joined):
     conditions = []
     for number, batch in enumerate((16, 32, 64, 128, 256)):

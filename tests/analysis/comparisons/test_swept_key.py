@@ -271,6 +271,7 @@ def test_strata_are_judged_apart(joined):
     assert claims["degradation, best lr, width 8"].verdict is Verdict.REPRODUCED
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("text", ["null", "batch"])
 def test_table_of_strata_has_an_empty_cell_for_none(joined, text):
     option = "config.model.options.norm"

@@ -77,6 +77,7 @@ def test_growth_after_the_drop_alone_is_inconclusive():
     assert claim.verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     "late", [210, None, *[pytest.param(late, marks=pytest.mark.slow) for late in (230, 390)]]
 )
