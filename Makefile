@@ -170,7 +170,7 @@ power: $(INSTALLED) ## Simulate the probability of each verdict, for docs/verdic
 	@$(RUN) experiments/power.py
 
 test: $(INSTALLED) ## Run the fast tests (under 3 minutes)
-	@$(RUN) -m pytest -q -n 3 --dist worksteal --durations=25 -m "not slow and not cluster"
+	@$(RUN) -m pytest -q -n 2 --dist worksteal --durations=25 -m "not slow and not cluster"
 
 test-slow: $(INSTALLED) ## Run the tests that train for minutes
 	@$(RUN) -m pytest -q -n 2 --dist worksteal --durations=25 -m slow

@@ -121,6 +121,7 @@ def test_report_follows_a_sweep_with_failed_runs(clone):
     assert page.exists()
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     ("assignment", "suggestion"),
     [

@@ -56,6 +56,7 @@ def run_sweep(tmp_path):
     return run
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.skipif(sys.platform == "darwin", reason="no fork server on macOS")
 @pytest.mark.parametrize("kind", FOLDERS)
 def test_sweep_starts_under_any_temporary_folder(tmp_path, run_sweep, kind):

@@ -64,6 +64,7 @@ def sample_ink(ax, renderer_dpi):
     return np.concatenate(points)
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("case", CASES)
 def test_printed_means_touch_nothing(build_frame, case):
     with style.own_settings():

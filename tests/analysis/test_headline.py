@@ -80,6 +80,7 @@ def test_untrained_network_is_named_and_no_degradation(build_frame):
     assert "89 %" not in text
 
 
+@pytest.mark.fast_cases(22)
 @pytest.mark.parametrize(("plain", "residual"), PAIRS)
 def test_words_match_the_verdicts(build_frame, plain, residual):
     """Every claim in words has its verdict, every verdict its words, and numbers are means."""

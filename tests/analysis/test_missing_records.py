@@ -42,6 +42,7 @@ def test_root_that_has_only_subfolders_names_them(tmp_path):
         load_runs(tmp_path)
 
 
+@pytest.mark.slow
 def test_sweep_without_records_gets_no_page(tmp_path):
     write_record(tmp_path / "runs", "a", State.DONE)
     result = report(tmp_path, tmp_path / "runs", "model.width=64")

@@ -18,6 +18,7 @@ def write(folder, text):
     return (folder / "figure.pdf").read_bytes()
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("text", TEXTS)
 def test_pdf_does_not_depend_on_earlier_ones(tmp_path, text):
     pdf_fonts._reduce_font.cache_clear()

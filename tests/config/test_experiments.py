@@ -56,6 +56,7 @@ def test_experiment_composes_and_networks_are_built(imagenet_root, name):
             assert layers == run.config.model.depth
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     "name",
     [

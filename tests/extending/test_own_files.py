@@ -177,6 +177,7 @@ def test_identity_without_imports_from_the_folder_is_pinned(folder):
     assert BLOCKS.identify("own:Mine") == f"own:Mine@{hash_source((folder / 'own.py').read_text())}"
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("own", ["model.block=own:Mine model.depth=11", "model.network=own:mine"])
 @pytest.mark.parametrize("key", ["bottleneck_stride=1x1", "new_channels=either_side"])
 def test_run_id_covers_every_key_that_own_code_may_read(folder, tiny, own, key):
@@ -260,6 +261,7 @@ class B(BasicBlock): ...
 """
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("option", ["scale", "bias"])
 def test_option_of_both_network_and_block_is_refused(folder, compose_config, option):
     overrides = ["model.network=both:n", "model.block=both:B"]

@@ -127,6 +127,7 @@ SLOW_CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gpus", "shares"),
     [*FAST_CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW_CASES)],
@@ -317,6 +318,7 @@ def wait_until(condition):
     pytest.fail("the condition never held")
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_stopping_the_parent_stops_the_children(tmp_path, signum):
     script = tmp_path / "script.py"

@@ -100,6 +100,7 @@ def test_one_name_for_several_experiments_is_refused():
     assert expand_configs(["experiment=quick", "name=mine", "seed=0"])[0].name == "mine"
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(("group", "other"), [("model", "plain"), ("schedule", "paper")])
 def test_swept_option_with_a_grid_of_its_own_is_refused(conf_with, group, other):
     defaults = f"defaults:\n  - /{group}/{other}@{group}\n  - _self_\n"

@@ -229,6 +229,7 @@ def test_iteration_is_sent_as_one_step_or_not_at_all(tmp_path, monkeypatch):
     assert logged == [(4, {"iteration": 4, "a": 2, "b": 3}, True), 1]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("raised", [SystemExit(3), ConnectionResetError("gone"), GeneratorExit()])
 def test_only_ctrl_c_reaches_the_training_from_wandb(tmp_path, monkeypatch, raised):
     def init(**_):

@@ -183,6 +183,7 @@ def test_resume_keeps_the_errors_since_the_last_plateau(build_trainer, stop_afte
     assert collect_rows([*events, *fit(second)]) == expected
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     ("every", "measured"), [("null", [4, 8, 12]), ("8", [8, 12]), ("0.999", [12]), ("12", [12])]
 )

@@ -64,6 +64,7 @@ def to_plain(value):
     return (str(value.dtype), value.tolist()) if isinstance(value, torch.Tensor) else value
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     "keys",
     [
@@ -242,6 +243,7 @@ def test_forward_and_backward_need_no_value(tiny, digits, keys):
     assert (loss_sum.shape, wrong.shape, wrong_top5.shape) == ((), (), ())
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("keys", [(), ("model=preactivation", "data.flip=true")], ids=str)
 def test_forward_and_augmentation_trace_as_one_graph(tiny, digits, keys):
     """A branch on a value, or one on data, would break the graph, which `fullgraph` refuses."""

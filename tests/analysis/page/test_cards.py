@@ -45,6 +45,7 @@ def list_claims(plain, others):
     return [*swept, *judge(frames[0].runs, 2.0)]
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("shown_above", [True, False])
 @pytest.mark.parametrize("plain", ERRORS)
 def test_cards_answer_in_whole_sentences(plain, shown_above):
