@@ -26,7 +26,7 @@ RunsByDepth = Mapping[int, pd.DataFrame]
 Compare = Callable[[pd.DataFrame, pd.DataFrame], Estimate]  # training error of a minus that of b
 
 MIN_SEEDS = 2  # seeds that an interval needs
-# What may settle a claim about networks of which too few depths learn.
+# What may settle a claim if the networks learn at too few depths.
 LEARNING_DEPTHS = "depths at which the networks learn: shallower ones, or more iterations"
 # The outcome of a claim whose effect has a sign, but is too small to matter.
 NEGLIGIBLE = "negligible"

@@ -12,7 +12,7 @@ from analysis.estimates import Interval
 
 RUN = "_run"  # a point per run
 INTERVAL = "_interval"  # the error bars of means
-CUT_INTERVAL = "_interval cut off"  # error bars, some of which extend beyond the possible values
+CUT_INTERVAL = "_interval cut off"  # some error bars extend beyond the possible values
 EQUAL_RUNS = "_equal runs"  # a bar although the runs do not differ
 BAND = "_band"  # from the lowest run to the highest
 PRINTED_MEAN = "_printed mean"

@@ -1,6 +1,6 @@
 """The fonts in PDF files, prepared once per process.
 
-matplotlib reduces each font to the characters of a figure, for each PDF anew, which takes longer
+For each PDF, matplotlib reduces each font to the characters of the figure, which takes longer
 than everything else in it. Here all figures share one reduced font, which has every character of
 plain text, and of the others those of the figure.
 """

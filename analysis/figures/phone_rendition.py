@@ -57,7 +57,7 @@ def _stack(panels: list[Axes]) -> None:
 
 
 def _list_entries(legend: Legend) -> list[Artist]:
-    """Return the entries of a legend as artists of which another legend can be made."""
+    """Return the entries of a legend as artists from which another legend can be made."""
     entries = []
     for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
         if handle is not None:

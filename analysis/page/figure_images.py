@@ -16,7 +16,7 @@ QUALITY = 85  # of WebP, from 0 to 100: text is sharp and colours are those of t
 
 @dataclass
 class PagePictures:
-    """The pictures of a report's figures, of which a page embeds no more than it has room for.
+    """The pictures of a report's figures. A page embeds only as many as it has room for.
 
     Attributes:
         folder: the report's folder, where the figures have been written.
@@ -35,7 +35,7 @@ class PagePictures:
         return self._spend(embed_picture(self.folder / f"{stem}.png"))
 
     def embed_narrow(self, stem: str) -> str:
-        """Return the narrow picture likewise, or empty text if there is none."""
+        """Return the same for the narrow picture, or empty text if it does not exist."""
         if stem not in self.phone_pictures or self.remaining <= 0:
             return ""
         return self._spend(write_address(self.phone_pictures[stem]))
