@@ -4,7 +4,7 @@ Failed, diverged, missing and partial runs stay visible: no run is dropped silen
 the tables are described in `analysis.columns`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Frame:
 
 def load(
     root: Path | str,
-    expected: Sequence[Row],
+    expected: Iterable[Row],
     error_kind: str = "clean",
     with_probes: bool = True,
 ) -> Frame:
@@ -66,7 +66,8 @@ def load(
     Args:
         root: the record root: a folder, or an archive of published records.
         expected: one dict per run with `run_id`, and with `family` and `config` (as in run.json)
-            where they are known. A run of unknown family is excluded.
+            where they are known, and with `record` if part of it has been read already. A run of
+            unknown family is excluded.
         error_kind: which training error the frame is about: clean, augmented or running.
         with_probes: whether to read the probes too, which takes longer.
     """
@@ -75,7 +76,8 @@ def load(
     curves: list[Curve] = []
     excluded: list[str] = []
     for run in expected:
-        row, curve = read_run(CachedRecord(root, run["run_id"]), run, metric, excluded)
+        record = run.get("record") or CachedRecord(root, run["run_id"])
+        row, curve = read_run(record, run, metric, excluded)
         if "family" in row:
             rows.append(row)
             curves.append(curve)

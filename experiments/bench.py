@@ -27,7 +27,7 @@ from degradation.config import Config, ConfigError
 from degradation.counting import format_count
 from degradation.errors import UserError
 from degradation.sweep.expand import compose_launcher
-from degradation.sweep.jobs import SweepRun, expand_runs
+from degradation.sweep.runs import SweepRun, expand_runs
 from hydra_plugins.pool_launcher import Pool
 from hydra_plugins.pool_launcher.launcher import PoolConfig, PoolLauncher
 from hydra_plugins.sweep_launcher import Job, Stopped, format_duration

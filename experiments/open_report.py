@@ -12,9 +12,9 @@ from pathlib import Path
 
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.errors import UserError
-from degradation.sweep.jobs import expand_runs
 from degradation.sweep.report_name import REPORTS
 from degradation.sweep.report_pages import INDEX_FILE, list_pages
+from degradation.sweep.runs import expand_runs
 
 
 class NoReport(UserError):

@@ -20,9 +20,9 @@ from omegaconf import DictConfig
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import Config, ConfigError, quote
 from degradation.counting import format_count
-from degradation.sweep import jobs
 from degradation.sweep.expand import compose_launcher
 from degradation.sweep.report_pages import list_pages
+from degradation.sweep.runs import expand_runs, find_record_root
 from hydra_plugins.sweep_launcher import Capacity, SweepLauncher
 
 GIGA = 1e9
@@ -139,8 +139,8 @@ def main() -> None:
     from degradation.sweep.cost import estimate_costs, list_network_keys, read_rates
 
     arguments = parse_arguments()
-    runs = jobs.expand_runs(arguments.overrides)
-    config, root = runs[0].config, jobs.find_record_root(runs)
+    runs = expand_runs(arguments.overrides)
+    config, root = runs[0].config, find_record_root(runs)
     launcher = compose_launcher(arguments.overrides)
     device = arguments.device or guess_device(launcher, config)
     rates = [] if arguments.rate else read_rates(root, device, config)

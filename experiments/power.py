@@ -26,7 +26,8 @@ from analysis.power import Design, all_cases, simulate
 from analysis.power.cases import TIMES
 from degradation.cli import Parser, run_script
 from degradation.config import ConfigError
-from degradation.sweep import jobs
+from degradation.sweep.planned_runs import describe_planned_runs
+from degradation.sweep.runs import expand_runs
 
 LEDGER = Path(__file__).parent / "ledger/quick"
 PAGE = Path(__file__).parents[1] / "docs/verdicts.md"
@@ -66,7 +67,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def read_design(experiment: str) -> Design:
     """Return depths, seeds and evaluations of the plain networks of an experiment."""
-    configs = [run.config for run in jobs.expand_runs([f"experiment={experiment}"])]
+    configs = [run.config for run in expand_runs([f"experiment={experiment}"])]
     plain = [config for config in configs if config.model.shortcut == "none"]
     schedule = plain[0].schedule
     return Design(
@@ -80,7 +81,7 @@ def read_design(experiment: str) -> Design:
 
 def read_margin(experiment: str) -> float:
     """Return the margin of an experiment's data, in points."""
-    return jobs.expand_runs([f"experiment={experiment}"])[0].config.data.margin
+    return expand_runs([f"experiment={experiment}"])[0].config.data.margin
 
 
 def write_times(records: Path, ledger: Path) -> None:
@@ -89,8 +90,8 @@ def write_times(records: Path, ledger: Path) -> None:
     Raises:
         ConfigError: some of the runs are unfinished.
     """
-    runs = jobs.expand_runs([f"experiment={QUICK}", f"record_root={records}"])
-    frame = load(records, [jobs.describe_planned_run(run) for run in runs])
+    runs = expand_runs([f"experiment={QUICK}", f"record_root={records}"])
+    frame = load(records, describe_planned_runs(runs))
     unfinished = frame.runs[~frame.runs["state"].isin([*FINISHED_STATES])]
     if len(unfinished):
         raise ConfigError(

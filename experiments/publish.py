@@ -36,8 +36,10 @@ from degradation.errors import UserError
 from degradation.records.archive import encode_archive
 from degradation.records.archive_tables import RunFiles
 from degradation.records.trained_code import CodeState
-from degradation.sweep import jobs
+from degradation.sweep.jobs import check_is_no_file
+from degradation.sweep.planned_runs import describe_planned_runs
 from degradation.sweep.report_name import name_report
+from degradation.sweep.runs import SweepRun, expand_runs, find_record_root
 
 LEDGER = Path("experiments/ledger")
 ARCHIVE = "records.zip"
@@ -81,10 +83,10 @@ def publish(overrides: list[str], ledger: Path) -> Path:
 
     Raises NotPublishable, ConfigError, DataError or RecordError; then nothing has been written.
     """
-    runs = jobs.expand_runs(overrides)
-    jobs.check_is_no_file(runs[0].config)
-    planned = [jobs.describe_planned_run(run) for run in runs]
-    frame = load(jobs.find_record_root(runs), planned)
+    runs = expand_runs(overrides)
+    check_is_no_file(runs[0].config)
+    planned = describe_planned_runs(runs)
+    frame = load(find_record_root(runs), planned)
     problems = list(frame.excluded)
     published: dict[str, RunFiles] = {}
     table = frame.runs.set_index("run_id")
@@ -104,7 +106,7 @@ def publish(overrides: list[str], ledger: Path) -> Path:
     return path
 
 
-def find_problem(run: jobs.SweepRun, row: pd.Series) -> str | None:
+def find_problem(run: SweepRun, row: pd.Series) -> str | None:
     """Return why a run cannot be published, or None.
 
     Args:
@@ -150,7 +152,7 @@ def stop_at(problems: list[str]) -> None:
 def name_entry(overrides: list[str]) -> str:
     """Return the name of a sweep in the ledger: its report's name, wherever the records are."""
     sweep = [override for override in overrides if not override.startswith("record_root=")]
-    return name_report(sweep, jobs.expand_runs(sweep))
+    return name_report(sweep, expand_runs(sweep))
 
 
 def main() -> None:

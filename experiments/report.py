@@ -34,8 +34,9 @@ from degradation.config.errors import ConfigError, quote
 from degradation.progress import notify
 from degradation.records.locks import NO_TIMEOUT, hold
 from degradation.records.schema import RecordError, State
-from degradation.sweep import jobs
+from degradation.sweep.planned_runs import describe_planned_runs
 from degradation.sweep.report_name import REPORTS, name_report
+from degradation.sweep.runs import expand_runs, find_record_root
 
 # The commands of a report work in the folder of a clone, with no environment activated.
 SETUP = "make setup"
@@ -128,11 +129,11 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
 
     Raises NoRecordsError, and writes nothing, if no run of the sweep has a record.
     """
-    runs = jobs.expand_runs(overrides)
+    runs = expand_runs(overrides)
     config = runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
-    root = jobs.find_record_root(runs)
-    planned = [jobs.describe_planned_run(run) for run in runs]
+    root = find_record_root(runs)
+    planned = describe_planned_runs(runs)
     frame = load(root, planned, config.training_error)
     if not frame.excluded and (frame.runs["state"] == State.MISSING).all():
         raise NoRecordsError(describe_missing_sweep(frame.runs, root))

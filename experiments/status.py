@@ -13,8 +13,9 @@ from analysis.frame import load
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.counting import format_count
 from degradation.records.trained_code import CodeState
-from degradation.sweep import jobs
+from degradation.sweep.planned_runs import describe_planned_runs
 from degradation.sweep.report_pages import list_pages
+from degradation.sweep.runs import expand_runs, find_record_root
 
 
 def format_run(row: dict[str, Any]) -> str:
@@ -34,9 +35,9 @@ def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_overrides(parser)
     overrides = parser.parse_intermixed_args().overrides
-    runs = jobs.expand_runs(overrides)
-    planned = [jobs.describe_planned_run(run) for run in runs]
-    table = load(jobs.find_record_root(runs), planned, with_probes=False).runs
+    runs = expand_runs(overrides)
+    planned = describe_planned_runs(runs)
+    table = load(find_record_root(runs), planned, with_probes=False).runs
     rows = table.to_dict("records")
     for row in rows:
         print(format_run(row))

@@ -9,7 +9,8 @@ import argparse
 
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.errors import UserError
-from degradation.sweep import jobs
+from degradation.sweep.jobs import check_is_no_file
+from degradation.sweep.runs import SweepRun, expand_runs, find_record_root
 from degradation.tracking.sync import SyncResult, connect
 from degradation.tracking.wandb_process import WandbError
 
@@ -18,12 +19,12 @@ class SyncAborted(UserError):
     """Nothing more can be sent to W&B; the message says why."""
 
 
-def sync_runs(runs: list[jobs.SweepRun]) -> list[SyncResult]:
+def sync_runs(runs: list[SweepRun]) -> list[SyncResult]:
     """Send W&B what it lacks, and print one line per W&B run. Raises SyncAborted."""
     results = []
-    jobs.check_is_no_file(runs[0].config)
+    check_is_no_file(runs[0].config)
     try:
-        with connect(runs[0].config.tracking, jobs.find_record_root(runs)) as server:
+        with connect(runs[0].config.tracking, find_record_root(runs)) as server:
             for run in runs:
                 for synced in server.sync(run.config, run.record):
                     print(f"{synced.name:<34} {synced.message}", flush=True)
@@ -36,7 +37,7 @@ def sync_runs(runs: list[jobs.SweepRun]) -> list[SyncResult]:
 def main() -> int:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_overrides(parser)
-    results = sync_runs(jobs.expand_runs(parser.parse_intermixed_args().overrides))
+    results = sync_runs(expand_runs(parser.parse_intermixed_args().overrides))
     complete = sum(result.is_complete for result in results)
     incomplete = len(results) - complete
     print(f"{len(results)} W&B runs: {complete} complete on the server, {incomplete} incomplete")

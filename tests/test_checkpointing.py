@@ -7,7 +7,7 @@ from degradation.checksums import seal, unseal
 from degradation.config import ConfigError
 from degradation.records.schema import ATTEMPTS_FILE, CHECKPOINT_FILE, METRICS_FILE, State
 from degradation.run import train
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training import serialization
 from degradation.training.trainer import Trainer
 

@@ -46,7 +46,8 @@ from degradation.records.trained_code import (
 from degradation.run import RunFailed, train
 from degradation.sweep import code_states
 from degradation.sweep.code_states import verify_in_subprocess
-from degradation.sweep.jobs import describe_planned_run, locate_run
+from degradation.sweep.planned_runs import describe_planned_run
+from degradation.sweep.runs import locate_run
 from degradation.training import first_updates, trainer
 from tests.support.interruption import interrupt
 
@@ -353,12 +354,13 @@ def test_comparison_stays_unless_it_holds_a_gpu(trained, monkeypatch, holds_gpu)
 @pytest.mark.slow
 @pytest.mark.usefixtures("other_code", "comparing_process")
 def test_dead_comparison_is_started_again(trained):
-    config, record = trained
+    config, _ = trained
+    run = locate_run(config)
     code_states._start_comparison().kill()
     code_states._start_comparison().wait()
-    assert verify_in_subprocess(config, record).state is CodeState.UNVERIFIED
+    assert verify_in_subprocess(run).state is CodeState.UNVERIFIED
     code_states._answers.clear()
-    assert verify_in_subprocess(config, record).state is CodeState.CURRENT
+    assert verify_in_subprocess(run).state is CodeState.CURRENT
 
 
 @pytest.mark.slow
@@ -369,10 +371,10 @@ def test_older_records_of_one_commit_are_compared_once(tiny, monkeypatch):
     for seed, commit in enumerate(["a" * 40, "a" * 40, "b" * 40, "b" * 40 + "+"]):
         config = tiny(f"seed={seed}")
         train(config)
-        record = locate_run(config).record
-        record.path(CODE_FILE).unlink()
-        change_commit(record, commit)
-        verify_in_subprocess(config, record, repeats_evaluation=True)
+        run = locate_run(config)
+        run.record.path(CODE_FILE).unlink()
+        change_commit(run.record, commit)
+        verify_in_subprocess(run, repeats_evaluation=True)
     assert len(answers) == 3
 
 
@@ -385,14 +387,13 @@ def test_older_records_of_other_seeds_are_compared_too(tiny, monkeypatch):
     with monkeypatch.context() as changed:
         scale_residuals(changed)
         train(configs[1])
-    records = [locate_run(config).record for config in configs]
-    for record in records:
-        record.path(CODE_FILE).unlink()
-        change_commit(record, "a" * 40 + "+")
-    pairs = list(zip(configs, records, strict=True))
-    states = [verify_in_subprocess(*pair).state for pair in pairs]
+    runs = [locate_run(config) for config in configs]
+    for run in runs:
+        run.record.path(CODE_FILE).unlink()
+        change_commit(run.record, "a" * 40 + "+")
+    states = [verify_in_subprocess(run).state for run in runs]
     assert states == [CodeState.UNVERIFIED] * 2  # status and report do not train so much
-    states = [verify_in_subprocess(*pair, repeats_evaluation=True).state for pair in pairs]
+    states = [verify_in_subprocess(run, repeats_evaluation=True).state for run in runs]
     assert states == [CodeState.CURRENT, CodeState.OUTDATED]
 
 

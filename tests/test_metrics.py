@@ -7,7 +7,7 @@ from degradation.metrics import METRICS
 from degradation.records import row_validation
 from degradation.records.schema import METRICS_FILE, State
 from degradation.run import train
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 
 VALUES = {
     metrics.PERCENT: 12.5,

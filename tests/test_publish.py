@@ -19,7 +19,7 @@ from degradation.records.row_integrity import encode_row
 from degradation.records.schema import ATTEMPTS_FILE, DONE_FILE, METRICS_FILE, PROBES_FILE
 from degradation.records.trained_code import Relation, build_code_row, read_trained_code
 from degradation.sweep.expand import expand_configs
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from tests.growth.records import write_run
 from tests.support.archives import HOST, RUN_IDS, write_full_record
 from tests.support.report_summaries import make_summary

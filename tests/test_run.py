@@ -22,7 +22,7 @@ from degradation.records.schema import (
     State,
 )
 from degradation.run import RunFailed, train
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training import serialization
 from tests.support.interruption import interrupt
 

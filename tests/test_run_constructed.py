@@ -12,7 +12,7 @@ from degradation.models.network import Network
 from degradation.records.manifest import build_manifest
 from degradation.records.schema import METRICS_FILE, RUN_FILE, WEIGHTS_FILE, State
 from degradation.run import RunFailed, train
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training import serialization
 
 TRAIN = CONF.parent / "experiments/train.py"

@@ -9,7 +9,7 @@ from degradation import run_id as run_id_module
 from degradation.config import parent_config
 from degradation.data.fingerprint import data_fingerprint
 from degradation.run_id import compute_run_id
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 from tests.support.changed_keys import change_keys
 
 PINNED = {

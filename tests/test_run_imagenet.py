@@ -7,7 +7,7 @@ from PIL import Image
 from degradation.data.folders import list_images
 from degradation.records.schema import METRICS_FILE, State
 from degradation.run import train
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 
 OVERRIDES = [
     "data=imagenet", "data.stream.crop=64", "data.stream.scale=[70,90]",

@@ -20,7 +20,6 @@ from degradation.records.schema import (
 )
 from degradation.run import train
 from degradation.run_probes import ProbesFailed, run_landscape, run_probes
-from degradation.sweep.jobs import locate_run
 from degradation.sweep.pending import (
     Point,
     check_landscape_job,
@@ -30,6 +29,7 @@ from degradation.sweep.pending import (
     list_points,
     probe_sample_sizes,
 )
+from degradation.sweep.runs import locate_run
 
 SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "landscape.parts=2")
 

@@ -29,7 +29,7 @@ from degradation.records.record import Record
 from degradation.records.schema import DONE_FILE, RUN_FILE, WEIGHTS_FILE, RecordError, State
 from degradation.run_metadata import describe_run
 from degradation.signals import Interrupted, StopRequest
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.tracking.mirror import mirror
 from degradation.tracking.wandb_identity import build_init_arguments
 from degradation.tracking.wandb_rows import merge_by_iteration

@@ -40,7 +40,7 @@ from degradation.records.schema import (
     State,
 )
 from degradation.signals import Interrupted, catch_stop_signals
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training.device import check_precision, choose_device, make_reproducible
 from degradation.training.distributed import SINGLE, WorkerGroup, init_distributed
 from degradation.training.events import Progress

@@ -54,8 +54,13 @@ def compute_run_id(config: Config, content: str) -> str:
         config: the configuration of the run.
         content: identifies the content of the data set (`degradation.data.fingerprint`).
     """
+    return build_run_id(config, hashed_values(config, content))
+
+
+def build_run_id(config: Config, hashed: dict[str, Any]) -> str:
+    """Return the id of the run with these hashed values, which `hashed_values` returns."""
     prefix = run_id_prefix(family(config.model), config.model.depth, config.seed)
-    return prefix + hash_values(hashed_values(config, content))
+    return prefix + hash_values(hashed)
 
 
 def run_id_prefix(family_name: str, depth: int, seed: int) -> str:

@@ -16,7 +16,7 @@ from degradation.probes.table import Table
 from degradation.records.metadata import DataMetadata, RunMetadata
 from degradation.records.schema import DEVICE, IMAGES, PROBE, TABLE, RecordError
 from degradation.run_id import hash_values, hashed_values, numerics_version
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 
 
 def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset) -> Row:

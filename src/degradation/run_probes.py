@@ -37,7 +37,7 @@ from degradation.records.schema import (
     State,
 )
 from degradation.run_metadata import build_probe_row
-from degradation.sweep.jobs import SweepRun, check_is_no_file, locate_run
+from degradation.sweep.jobs import check_is_no_file
 from degradation.sweep.pending import (
     EXPLAINED,
     Point,
@@ -45,6 +45,7 @@ from degradation.sweep.pending import (
     list_pending_points,
     list_pending_probes,
 )
+from degradation.sweep.runs import SweepRun, locate_run
 from degradation.tracking.mirror import mirror
 from degradation.tracking.wandb_rows import read_probe_run
 from degradation.trained_network import load_network

@@ -11,7 +11,8 @@ from analysis.frame import load
 from analysis.query import load_where
 from analysis.run_row import CURVE_METRICS
 from degradation.records.schema import ATTEMPTS_FILE, RecordError, State
-from degradation.sweep.jobs import describe_planned_run, locate_run
+from degradation.sweep.planned_runs import describe_planned_run
+from degradation.sweep.runs import locate_run
 from tests.support.records import (
     CONFIG,
     DISTINCT_CENSUS,

@@ -10,7 +10,7 @@ from analysis.missing_records import describe_nested_records
 from analysis.tables import load_runs
 from degradation.errors import UserError
 from degradation.records.schema import State
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 from tests.support.records import write_record
 
 SWEEP = ["model=plain", "model.depth=8"]

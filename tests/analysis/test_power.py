@@ -23,7 +23,7 @@ from analysis.power.simulated_runs import ERROR_STEP, draw_frame
 from analysis.power.times import FormDraw, GrowthModel, fit_growth_models
 from analysis.statistics import student_interval
 from degradation.config import CONF
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 
 ROOT = CONF.parent
 LEDGER = ROOT / "experiments/ledger/quick"

@@ -9,7 +9,8 @@ from analysis.terminal_summary import format_summary
 from degradation.records.schema import PROBES_FILE
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
-from degradation.sweep.jobs import describe_planned_run, locate_run
+from degradation.sweep.planned_runs import describe_planned_run
+from degradation.sweep.runs import locate_run
 
 pytestmark = pytest.mark.slow
 GRID = [

@@ -9,7 +9,7 @@ import torch
 
 from degradation.config import CONF
 from degradation.records.schema import METRICS_FILE, WEIGHTS_FILE, State
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 from degradation.training import serialization
 
 TRAIN = str(CONF.parent / "experiments/train.py")

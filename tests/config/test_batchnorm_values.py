@@ -9,7 +9,7 @@ from degradation.config import ConfigError, smallest_map_side
 from degradation.data.datasets import load_dataset
 from degradation.models.batchnorm import batchnorm_layers
 from degradation.models.network import Network
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training.trainer import Trainer
 
 ON_ONE_PIXEL = ["model=imagenet_residual", "model.width=2", "optim.batch_size=8"]

@@ -8,7 +8,7 @@ from PIL import Image
 from degradation.config import CONF
 from degradation.data.folders import list_images
 from degradation.models.network import Network
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 # runs per seed

@@ -4,7 +4,7 @@ import pytest
 
 from degradation.config import ConfigError, block_options
 from degradation.run_id import hashed_values
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 
 SCALED = "model.block=scaled"
 SCALE = "model.options.shortcut_scale"

@@ -11,7 +11,8 @@ from analysis.frame import Frame, load
 from degradation import config as schema
 from degradation.config import CONF, Config
 from degradation.run import train
-from degradation.sweep.jobs import describe_planned_run, locate_run
+from degradation.sweep.planned_runs import describe_planned_run
+from degradation.sweep.runs import locate_run
 from tests.support.recipes import THREE_ITERATIONS
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from degradation.records.row_integrity import decode_row
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 from tests.support.recipes import THREE_ITERATIONS, read_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ SCHEMA, VALUES = "src/degradation/config/schema.py", "conf/schedule/step.yaml"
 SCHEDULE, TEST_CASE = "src/degradation/training/schedule.py", "tests/training/test_schedule.py"
 PRINT_RUN_IDS = """
 import sys
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 print(*[run.run_id for run in expand_runs(sys.argv[1:])])
 """
 

@@ -5,7 +5,7 @@ import pytest
 from degradation import metrics
 from degradation.metrics import CLEAN_ERROR, TEST_ERROR
 from degradation.records.schema import METRICS_FILE
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training import evaluate, trainer
 from tests.support.recipes import execute, read_recipe
 

@@ -21,7 +21,7 @@ from degradation.run import train
 from degradation.run_id import hashed_family, hashed_values
 from degradation.run_probes import run_landscape, run_probes
 from degradation.source_hash import hash_source
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training import serialization
 from degradation.training.events import Metrics, Progress
 from degradation.training.initial_network import build_initial_network
@@ -476,7 +476,7 @@ def test_own_block_is_swept_in_processes_of_the_pool(folder, tiny_overrides):
 @pytest.mark.slow
 def test_sweep_of_own_code_is_composed_without_torch(folder):
     code = (
-        "import sys; from degradation.sweep.jobs import expand_runs;"
+        "import sys; from degradation.sweep.runs import expand_runs;"
         f"assert len(expand_runs(['{SE}', 'seed=0,1'])) == 2; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)

@@ -8,7 +8,8 @@ from analysis.frame import load
 from analysis.mechanisms import explain_mechanisms
 from degradation.registry import PROBES
 from degradation.run_probes import run_probes
-from degradation.sweep.jobs import describe_planned_run, locate_run
+from degradation.sweep.planned_runs import describe_planned_run
+from degradation.sweep.runs import locate_run
 from tests.support.recipes import added_module, read_recipe
 
 FILES = (

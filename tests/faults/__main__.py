@@ -31,7 +31,7 @@ WORKERS = 3  # kinds that are tried at once; a sweep mostly waits for its proces
 COUNT_CALLS = """
 import json, sys
 from degradation.run import train
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 from tests.support.fault_shim import COUNTED, FaultyDisk
 runs = dict(zip(["", *COUNTED], expand_runs(sys.argv[1:])))
 injections = {run.run_id: (fault, 0) for fault, run in runs.items()}

@@ -14,7 +14,7 @@ from pathlib import Path
 from degradation.cli import RUNS_FAILED_STATUS
 from degradation.records.record import Record
 from degradation.records.schema import State
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 from tests.support.fault_shim import INJECTED
 
 REPOSITORY = Path(__file__).resolve().parents[2]

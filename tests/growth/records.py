@@ -31,7 +31,8 @@ from degradation.records.schema import (
 )
 from degradation.run_id import hashed_values
 from degradation.run_metadata import build_probe_row, describe_run
-from degradation.sweep.jobs import expand_configs, locate_run
+from degradation.sweep.expand import expand_configs
+from degradation.sweep.runs import locate_run
 from degradation.training import serialization
 
 NAME = "growth"

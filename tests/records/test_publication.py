@@ -34,6 +34,7 @@ from degradation.records.schema import (
 from degradation.records.trained_code import CodeState, Relation, build_code_row
 from degradation.registry import PROBES
 from degradation.sweep import code_states
+from degradation.sweep.runs import locate_run
 from tests.support.archives import (
     HOST,
     POINT,
@@ -219,9 +220,8 @@ def test_published_record_is_not_compared(tiny, tmp_path, changed_code, monkeypa
     changed_code()
     _, archive = write_archive(tmp_path)
     monkeypatch.setattr(code_states, "_ask", lambda *_: pytest.fail("torch is needed"))
-    trained = code_states.verify_in_subprocess(
-        replace(tiny(), record_root=str(archive)), Record(archive, RUN_IDS[0])
-    )
+    run = replace(locate_run(tiny()), record=Record(archive, RUN_IDS[0]))
+    trained = code_states.verify_in_subprocess(run)
     assert trained.state is CodeState.CURRENT
 
 

@@ -23,7 +23,7 @@ from degradation.records.schema import (
 )
 from degradation.run import RunFailed, train
 from degradation.run_probes import ProbesFailed, run_probes
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training import serialization
 
 SCRIPTS = CONF.parent / "experiments"

@@ -13,9 +13,9 @@ from pathlib import Path
 from playwright import sync_api
 
 from degradation.cli import Parser, add_overrides, run_script
-from degradation.sweep.jobs import expand_runs
 from degradation.sweep.report_name import REPORTS
 from degradation.sweep.report_pages import list_pages
+from degradation.sweep.runs import expand_runs
 from tests.browser.sizes import DESK, PHONE
 from tests.support.chromium import FLAGS, ChromiumError, find_chromium
 

@@ -20,7 +20,7 @@ from degradation.sweep.cost import (
     makespan,
     read_rates,
 )
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 
 # Multiply-adds, counted layer by layer in tests/models; He et al. 2015 state none
 RESNET_20 = 40_551_040

@@ -4,7 +4,8 @@ import pytest
 
 from degradation.config.composition import compose_overrides, initialise_hydra, read
 from degradation.records.schema import State
-from degradation.sweep.jobs import check_training_job, locate_run
+from degradation.sweep.jobs import check_training_job
+from degradation.sweep.runs import locate_run
 from tests.support.records import write_record
 
 

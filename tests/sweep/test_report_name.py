@@ -8,7 +8,7 @@ from PIL import Image
 
 from degradation.config import NAME
 from degradation.sweep import report_name
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 
 
 @pytest.fixture(autouse=True)

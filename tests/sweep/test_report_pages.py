@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from degradation.sweep.jobs import expand_runs
 from degradation.sweep.report_pages import list_pages
+from degradation.sweep.runs import expand_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from degradation.cli import RUNS_FAILED_STATUS, run_hydra_script
 from degradation.config import CONF, ConfigError, composition
 from degradation.sweep.expand import expand_configs
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 from tests.support.records import write_record
 
 GRID = "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      model.depth: 8,14\n"

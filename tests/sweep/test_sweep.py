@@ -17,7 +17,8 @@ from degradation.records.record import Record
 from degradation.records.root import list_run_ids
 from degradation.records.schema import ATTEMPTS_FILE, State
 from degradation.registry import DATASETS
-from degradation.sweep.jobs import describe_planned_run, expand_runs
+from degradation.sweep.planned_runs import describe_planned_run
+from degradation.sweep.runs import expand_runs
 from tests.support.conditions import list_labels
 
 EXPERIMENTS = CONF.parent / "experiments"

@@ -10,7 +10,7 @@ from degradation.config.rules import NAME
 from degradation.records.root import root_token
 from degradation.records.schema import State
 from degradation.run import train
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.tracking.mirror import mirror, mirror_analysis
 from degradation.tracking.sync import connect
 from degradation.tracking.wandb_identity import build_init_arguments, build_report_arguments, to_tag

@@ -29,7 +29,7 @@ from degradation.records.schema import (
     State,
 )
 from degradation.run import train
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.tracking import pulled_record, wandb_process
 from degradation.tracking.pull import connect
 from degradation.tracking.pull_validation import InvalidPull, restore_metadata, restore_metrics

@@ -21,7 +21,7 @@ from degradation.records.schema import METRICS_FILE, PROBES_FILE, State
 from degradation.run import train
 from degradation.run_probes import run_probes
 from degradation.signals import Interrupted
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.tracking import wandb_process
 from degradation.tracking.sync import connect
 from degradation.tracking.wandb_process import WandbError

@@ -18,7 +18,7 @@ from degradation.config import Tracking
 from degradation.records.schema import METRICS_FILE, PROBES_FILE, State
 from degradation.run import train
 from degradation.signals import Interrupted
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.tracking.mirror import mirror, mirror_analysis
 
 WANDB = Path(sys.executable).with_name("wandb")

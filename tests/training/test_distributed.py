@@ -15,7 +15,7 @@ from degradation.data.datasets import load_dataset
 from degradation.data.random_streams import Shard
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, OUTCOME, REASON, State
 from degradation.run import train
-from degradation.sweep.jobs import expand_runs
+from degradation.sweep.runs import expand_runs
 from degradation.training import serialization
 from degradation.training.distributed import SINGLE, init_distributed
 from degradation.training.trainer import Trainer

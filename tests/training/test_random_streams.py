@@ -13,7 +13,7 @@ from degradation.records.schema import PROBES_FILE, State
 from degradation.registry import PROBES as PROBES_REGISTRY
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.runs import locate_run
 from degradation.training import forward_draws, initial_network
 from degradation.training.device import memory_format
 from degradation.training.events import ProbeResult

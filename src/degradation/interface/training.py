@@ -16,7 +16,8 @@ from degradation.metrics import CLEAN_ERROR, TEST_ERROR
 from degradation.progress import connected
 from degradation.records.schema import METRICS_FILE, State
 from degradation.signals import Interrupted
-from degradation.sweep.jobs import SweepRun, check_before_training, locate_run
+from degradation.sweep.jobs import check_before_training
+from degradation.sweep.runs import SweepRun, locate_run
 
 
 def train(

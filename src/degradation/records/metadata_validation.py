@@ -11,6 +11,7 @@ from degradation.records.metadata import FAMILIES, REQUIRED_KEYS, DataMetadata, 
 from degradation.records.value_checks import is_count, is_name
 from degradation.run_id import hash_values
 
+DATA_TYPES = get_type_hints(DataMetadata)
 HASHED_RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
 
 
@@ -69,7 +70,7 @@ def _check_data(data: Any) -> str | None:
 
 def _is_valid_data_value(value: Any, field: Field[Any]) -> bool:
     """Check a value of `data`, which is text or a number of images or classes."""
-    if get_type_hints(DataMetadata)[field.name] is str:
+    if DATA_TYPES[field.name] is str:
         return is_name(value)
     return is_count(value) and value >= field.metadata.get("minimum", 0)
 

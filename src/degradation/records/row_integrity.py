@@ -4,14 +4,14 @@ The checksum is the CRC-32 of the rest of the line. It detects a corrupt line, a
 truncated when the process or the machine stopped while writing it.
 """
 
-import json
 import zlib
 
-from degradation.checksums import Row, from_json, parse_finite, to_json
+import orjson
+
+from degradation.checksums import Row, from_json, to_json
 
 CHECKSUM = "crc32"  # the key of a row's checksum
 CHECKSUM_BYTES = len(f',"{CHECKSUM}":"00000000"}}\n')  # how long the end of each line is
-FAST_DECODER = json.JSONDecoder(parse_constant=parse_finite)  # parses floats in C, twice as fast
 
 
 def encode_row(row: Row) -> bytes:
@@ -30,9 +30,8 @@ def row_checksum(row: Row) -> str:
 
 def line_checksum(line: bytes) -> str | None:
     """Return the checksum of a line, or None if the line is truncated or its checksum is wrong."""
-    checksum = f"{zlib.crc32(_strip_checksum(line)):08x}"
-    expected_end = f',"{CHECKSUM}":"{checksum}"}}\n'.encode()
-    return checksum if line[-CHECKSUM_BYTES:] == expected_end else None
+    end = b',"%b":"%08x"}\n' % (CHECKSUM.encode(), zlib.crc32(_strip_checksum(line)))
+    return end[-11:-3].decode() if line.endswith(end) else None
 
 
 def decode_row(line: bytes) -> Row | None:
@@ -44,27 +43,18 @@ def decode_row(line: bytes) -> Row | None:
 
 
 def decode_rows(lines: list[bytes]) -> list[Row] | None:
-    """Decode all lines at once, in half the time that `decode_row` takes for each.
+    """Decode all lines, in a third of the time that `decode_row` takes for each.
 
-    Returns None if a line is corrupt, or if only decoding line by line can show whether one is.
-
-    The result is checked less strictly than that of `decode_row`, so the caller must check that
-    the values of every row are finite numbers. A number too large for a float becomes infinite
-    here. Lines that are JSON only when joined yield at least one row that contains a list or an
-    object.
+    Returns None if a line is corrupt, or if only `decode_row` can show whether it is: this decoder
+    refuses text that is not valid Unicode, and rounds integers of more than 64 bits to floats.
     """
     if None in map(line_checksum, lines):
         return None
-    # A JSON string cannot contain a line break, and each line's JSON ends with a brace.
-    joined = b"[" + b",\n".join(map(_strip_checksum, lines)) + b"]"
     try:
-        rows = FAST_DECODER.decode(joined.decode())
-    except (ValueError, RecursionError):
+        rows = [orjson.loads(_strip_checksum(line)) for line in lines]
+    except orjson.JSONDecodeError:
         return None
-    if len(rows) != len(lines) or not all(isinstance(row, dict) for row in rows):
-        return None
-    decoded: list[Row] = rows
-    return decoded
+    return rows if all(isinstance(row, dict) for row in rows) else None
 
 
 def _strip_checksum(line: bytes) -> bytes:

@@ -12,7 +12,6 @@ import sys
 from functools import cache
 
 from degradation.config import Config
-from degradation.data.fingerprint import data_fingerprint
 from degradation.progress import notify
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE
@@ -24,16 +23,14 @@ from degradation.records.trained_code import (
     add_comparison,
     read_trained_code,
 )
-from degradation.run_id import hashed_values
+from degradation.sweep.runs import SweepRun
 
 # (relation, whether it may be recorded) by the network and the code that trained it
 Answer = tuple[Relation | None, bool]
 _answers: dict[str, Answer] = {}
 
 
-def verify_in_subprocess(
-    config: Config, record: Record, *, repeats_evaluation: bool = False
-) -> TrainedCode:
+def verify_in_subprocess(run: SweepRun, *, repeats_evaluation: bool = False) -> TrainedCode:
     """Return what is known about the code that trained a finished run, after comparing it.
 
     Args:
@@ -45,17 +42,17 @@ def verify_in_subprocess(
 
     Raises RecordError.
     """
-    values = hashed_values(config, data_fingerprint(config.data))
-    trained = read_trained_code(record, values)
+    record = run.record
+    trained = read_trained_code(record, run.hashed)
     if trained.state is not CodeState.UNVERIFIED or trained.published_state is not None:
         return trained
     row = trained.trained_row
     if row is None and not repeats_evaluation:
         return trained
     trained_by = _identify_earlier_code(record) if row is None else row[CODE]
-    network = json.dumps([trained_by, values | {"seed": None}], sort_keys=True)
+    network = json.dumps([trained_by, run.hashed | {"seed": None}], sort_keys=True)
     if network not in _answers:
-        _answers[network] = _ask(config, record)
+        _answers[network] = _ask(run.config, record)
     relation, is_final = _answers[network]
     if relation is None:
         return trained

@@ -24,7 +24,8 @@ from degradation.records.schema import (
     State,
 )
 from degradation.registry import OPTIMIZERS
-from degradation.sweep.jobs import SweepRun, count_recorded_iterations
+from degradation.sweep.jobs import count_recorded_iterations
+from degradation.sweep.runs import SweepRun
 from degradation.training.serialization import copy_weights, dump
 
 # An iteration costs a forward pass and a backward pass, which costs twice as much: gradients with

@@ -1,4 +1,4 @@
-"""The runs that a command line expands to, and the validation of each job before a sweep starts.
+"""The validation of each job before a sweep starts.
 
 The launcher calls `check_training_job` for each job of train.py, by its dotted name in
 conf/hydra/launcher/. Does not import torch.
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, open_dict
 
@@ -20,12 +19,9 @@ from degradation.config import Config, ConfigError, Data
 from degradation.config.errors import select
 from degradation.counting import format_count
 from degradation.data.downloads import fetch_once, find_file_set
-from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_check import check_images
-from degradation.data.image_side import find_image_side
 from degradation.environment import check_installation
 from degradation.metrics import CLEAN_ERROR, ITERATION
-from degradation.records.archive import find_archive
 from degradation.records.record import Record
 from degradation.records.schema import (
     ATTEMPTS_FILE,
@@ -35,20 +31,11 @@ from degradation.records.schema import (
     State,
 )
 from degradation.records.trained_code import CodeState
-from degradation.run_id import compute_run_id, hashed_values, list_ineffective_optim_keys
+from degradation.run_id import list_ineffective_optim_keys
 from degradation.sweep.code_states import verify_in_subprocess
-from degradation.sweep.expand import expand_configs
+from degradation.sweep.runs import SweepRun, has_finished, locate_run
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SweepRun:
-    """One run of a sweep, trained or not."""
-
-    config: Config
-    run_id: str
-    record: Record
 
 
 @dataclass(frozen=True)
@@ -62,64 +49,6 @@ class JobSpec:
     warning: str | None = None  # one line, to be printed
     curve_point: tuple[str, int, int] | None = None  # family, depth and seed
     read_error: Callable[[], float | None] = lambda: None  # of a finished run, in percent
-
-
-def locate_run(config: Config) -> SweepRun:
-    """Return a configuration's run, with its id and its record. Raises ConfigError, DataError."""
-    side = find_image_side(config.data)
-    if side is not None:
-        schema.check_batchnorm(config, side)
-    run_id = compute_run_id(config, data_fingerprint(config.data))
-    return SweepRun(config, run_id, Record(config.record_root, run_id))
-
-
-def expand_runs(overrides: list[str]) -> list[SweepRun]:
-    """Return the distinct runs of `experiments/train.py OVERRIDES`, in the sweep's order.
-
-    Raises ConfigError, DataError.
-    """
-    runs = [locate_run(config) for config in expand_configs(overrides)]
-    return list({run.run_id: run for run in runs}.values())
-
-
-def find_record_root(runs: list[SweepRun]) -> Path:
-    """Return the folder of the runs' records, which need not exist yet, or an archive of them.
-
-    Raises ConfigError or RecordError if it cannot be read.
-    """
-    root = Path(runs[0].config.record_root)
-    if find_archive(root) is not None:
-        return root
-    try:
-        os.scandir(root).close()
-    except FileNotFoundError:
-        if root.suffix == ".zip":  # nothing will create a published archive of this name
-            raise ConfigError(
-                f"record_root: {schema.quote(str(root))} does not exist; allowed: a folder, or an"
-                " archive such as experiments/ledger/NAME/records.zip"
-            ) from None
-    except OSError as error:
-        raise ConfigError(
-            f"record_root: {schema.quote(str(root))} cannot be read ({error.strerror});"
-            " allowed: a folder of records"
-        ) from None
-    return root
-
-
-def describe_planned_run(run: SweepRun) -> dict[str, Any]:
-    """Return the entries of run.json that tables show, for a run that has no record yet.
-
-    If the run has finished, `trained_code` holds what is known about the code that trained it. Its
-    first updates are compared with those of the current code if that has not been done yet.
-    """
-    planned: dict[str, Any] = {
-        "run_id": run.run_id,
-        "family": schema.family(run.config.model),
-        "config": hashed_values(run.config, data_fingerprint(run.config.data)),
-    }
-    if _has_finished(run.record):
-        planned["trained_code"] = verify_in_subprocess(run.config, run.record)
-    return planned
 
 
 def validate_job(cfg: DictConfig) -> SweepRun:
@@ -178,7 +107,7 @@ def check_record_root(config: Config) -> None:
     try:
         _write_temporary_file(_find_existing_folder(folder))
     except OSError as error:
-        if _has_finished(locate_run(config).record):
+        if has_finished(locate_run(config).record):
             return
         raise ConfigError(
             f"record_root: {schema.quote(config.record_root)} cannot be written to"
@@ -200,13 +129,6 @@ def _find_existing_folder(folder: Path) -> Path:
 def _write_temporary_file(folder: Path) -> None:
     with tempfile.TemporaryFile(dir=folder):
         pass
-
-
-def _has_finished(record: Record) -> bool:
-    try:
-        return record.outcome() is not None
-    except (RecordError, OSError):
-        return False
 
 
 def check_training_job(cfg: DictConfig) -> JobSpec:
@@ -267,7 +189,7 @@ def _describe_finished_run(run: SweepRun, outcome: State) -> tuple[str | None, s
 
     Raises RecordError.
     """
-    trained = verify_in_subprocess(run.config, run.record, repeats_evaluation=True)
+    trained = verify_in_subprocess(run, repeats_evaluation=True)
     if trained.state is CodeState.OUTDATED:
         if run.config.retrain_outdated:
             return None, None

@@ -22,7 +22,8 @@ from degradation.records.schema import IMAGES, PROBE, PROBES_FILE, RecordError, 
 from degradation.records.trained_code import CodeState
 from degradation.registry import PROBES
 from degradation.sweep.code_states import verify_in_subprocess
-from degradation.sweep.jobs import JobSpec, SweepRun, prepare_data, validate_job
+from degradation.sweep.jobs import JobSpec, prepare_data, validate_job
+from degradation.sweep.runs import SweepRun
 
 EXPLAINED = "explained"
 
@@ -199,5 +200,5 @@ def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool]) -> str | N
 
 def _find_outdated(run: SweepRun) -> str | None:
     """Return `outdated` if the current code no longer reproduces the run, or None."""
-    state = verify_in_subprocess(run.config, run.record).state
+    state = verify_in_subprocess(run).state
     return str(state) if state is CodeState.OUTDATED else None

@@ -22,7 +22,7 @@ from degradation.data.fingerprint import data_fingerprint
 from degradation.errors import UserError
 from degradation.registry import DATASETS
 from degradation.run_id import hashed_values
-from degradation.sweep.jobs import SweepRun, expand_runs
+from degradation.sweep.runs import SweepRun, expand_runs
 
 # Keys that change the report, but no run: where its records are, what its claims are about, and how
 # its figures are titled.

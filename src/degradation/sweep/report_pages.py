@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from degradation.config import split_experiments
-from degradation.sweep.jobs import SweepRun, expand_runs
 from degradation.sweep.report_name import REPORTS, name_report
+from degradation.sweep.runs import SweepRun, expand_runs
 
 PAGE_FILE, INDEX_FILE = "report.html", "index.html"
 
