@@ -86,7 +86,7 @@ unexport PYTHONPATH PYTHONHOME
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup always data reproduce explain status report open index screenshots publish sync pull
-.PHONY: plan notebook ledger check-ledger census power test test-slow test-cluster growth faults mutants check bench clean
+.PHONY: plan check-gpu notebook ledger check-ledger census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm]" \
@@ -162,6 +162,9 @@ plan: $(INSTALLED) ## Estimate the experiment's cost (ARGS="--device cuda --devi
 
 census: $(INSTALLED) ## Print parameters, multiply-adds and activations of the networks
 	@$(RUN) experiments/census.py $(OVERRIDES)
+
+check-gpu: $(INSTALLED) ## Check in half a minute that captured steps equal eager ones on this GPU
+	@$(RUN) experiments/check_gpu.py $(ARGS)
 
 notebook: $(INSTALLED) ## Execute the lecture's notebook and write its outputs into it
 	@$(RUN) notebooks/execute.py

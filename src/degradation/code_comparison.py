@@ -16,7 +16,7 @@ import pickle
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 import torch
@@ -221,7 +221,8 @@ def _find_early_evaluation(config: Config, record: Record) -> Row | None:
 
 def _repeat_first_evaluation(config: Config, device: torch.device) -> Row:
     """Train to the first evaluation, and return its row; empty if the loss is not finite."""
-    trainer = Trainer(config, load_dataset(config.data), device)
+    # so few iterations are not worth checking that CUDA graphs may be used
+    trainer = Trainer(replace(config, cuda_graphs=False), load_dataset(config.data), device)
     for event in fit(trainer):
         if isinstance(event, Metrics):
             return event.row

@@ -17,6 +17,7 @@ from degradation.code_comparison import record_trained_code
 from degradation.config import Config, is_evaluated, parent_config
 from degradation.data.datasets import load_dataset
 from degradation.event_recorder import EventRecorder
+from degradation.graph_check.automatic import check_captured_steps
 from degradation.metrics import ITERATION
 from degradation.models.build import require_blocks
 from degradation.models.construction import grow
@@ -85,12 +86,12 @@ def train_and_record(
     warn_about_skipped_probes(config, trainer.network, record.run_id)
     group.send_state(trainer.state())
     trainer.join(group)
+    check_captured_steps(trainer, dataset)
     end[ITERATION] = trainer.iteration
     outcome = _record_training(config, record, metadata, trainer, resume_state, stop, end)
 
-    files |= resume_state.snapshots
     final_weights = serialization.dump(serialization.copy_weights(trainer.network))
-    files[WEIGHTS_FILE] = record.write(WEIGHTS_FILE, final_weights)
+    files |= resume_state.snapshots | {WEIGHTS_FILE: record.write(WEIGHTS_FILE, final_weights)}
     return build_manifest(outcome, end[ITERATION], files, resume_state.metrics, resume_state.probes)
 
 
@@ -158,9 +159,7 @@ def _finish_iteration(
 
 
 def _start_from_parent(config: Config, trainer: Trainer) -> None:
-    """If the network is constructed, build it from its parent's trained network.
-
-    See models/construction.py (He et al. 2015, section 1).
+    """If the network is constructed, build it from its trained parent (models/construction.py).
 
     Raises:
         RecordError: the parent is not done, or it is outdated.

@@ -140,7 +140,7 @@ def test_inputs_of_other_shapes_are_not_replayed():
 @pytest.mark.parametrize("keys", [("model.bn_parts=2",), ("cuda_graphs=false",)], ids=str)
 def test_no_graphs_on_a_cpu(tiny, digits, keys):
     trainer = Trainer(tiny(*keys), digits, CPU)
-    assert trainer._replayed_update.recorder is None
+    assert trainer.replayed_update.recorder is None
 
 
 class Synchronisations(TorchDispatchMode):

@@ -98,14 +98,23 @@ class ReplayedCall:
     Args:
         recorder: None on devices without graphs.
         name: what the function does, for the log.
+
+    Attributes:
+        problem: why recording failed, in one line, or None.
     """
 
     def __init__(self, recorder: GraphRecorder | None, name: str) -> None:
         self.recorder, self.name = recorder, name
+        self.problem: str | None = None
         self._ordinary_calls = 0
         self._graph: Graph | None = None
         self._inputs: tuple[Tensor, ...] = ()  # the tensors that a replay reads
         self._outputs: tuple[Tensor, ...] = ()  # the tensors that a replay writes
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether calls are replayed now."""
+        return self._graph is not None
 
     def __call__(self, function: Callable[..., Outputs], *inputs: Tensor) -> Outputs:
         """Return the function's outputs. After a replay, they are valid until the next call."""
@@ -129,11 +138,11 @@ class ReplayedCall:
         try:
             self._graph, self._outputs = recorder.record(partial(function, *self._inputs))
         except Exception as error:  # whatever an operation raises that cannot be recorded
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            self.problem = f"{type(error).__name__}: {error}".splitlines()[0]
             log.warning(
                 "%s cannot be recorded in a CUDA graph, and takes longer without one (%s)",
                 self.name,
-                reason,
+                self.problem,
             )
             self.recorder = None
 

@@ -109,8 +109,8 @@ class Trainer:
     def _discard_graphs(self) -> None:
         """Let steps and evaluations be recorded anew, since graphs hold the weights' addresses."""
         recorder = find_recorder(self.config, self.network, self.optimizer, self.group, self.device)
-        self._replayed_update = ReplayedCall(recorder, "a training step")
-        self._replayed_evaluation = ReplayedCall(recorder, "an evaluation")
+        self.replayed_update = ReplayedCall(recorder, "a training step")
+        self.replayed_evaluation = ReplayedCall(recorder, "an evaluation")
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next iteration depends on, as tensors and plain values.
@@ -152,7 +152,7 @@ class Trainer:
         self.lr = learning_rate(self.iteration, config.optim.lr, self.schedule, self.schedule_state)
         self.optimizer.set_learning_rate(self.lr)
         with forward_draws(self.network, config.seed, shard, self.iteration, self.device):
-            (wrong,) = self._replayed_update(self._update_weights, *inputs)
+            (wrong,) = self.replayed_update(self._update_weights, *inputs)
         self.iteration += 1
         self.sums.batches += 1
         self._watch_warmup(wrong)
@@ -228,7 +228,7 @@ class Trainer:
                 self.iteration,
                 self.config.precision,
                 self.group,
-                self._replayed_evaluation,
+                self.replayed_evaluation,
                 with_augmented=is_augmented_measured(
                     self.iteration, schedule.iterations, schedule.augmented_every
                 ),

@@ -1,0 +1,86 @@
+"""The check before the first captured run on a machine, in a few seconds."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+
+from degradation.data.datasets import Dataset, StreamedDataset
+from degradation.graph_check.check import Check, build_check, reduce_check
+from degradation.graph_check.comparison import Comparison
+from degradation.graph_check.subprocesses import compare_each
+from degradation.graph_check.verdicts import (
+    FAULT,
+    Key,
+    build_key,
+    find_verdict_file,
+    locked,
+    read_verdict,
+    write_verdict,
+)
+from degradation.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+
+def check_captured_steps(trainer: Trainer, dataset: Dataset | StreamedDataset) -> None:
+    """If this trainer's steps would be captured, check that, and use eager steps if it fails.
+
+    The steps of a small network of the same kind are compared, once per machine and version. This
+    never raises, and changes no number; one line is logged if eager steps are used.
+    """
+    if trainer.replayed_update.recorder is None:
+        return
+    try:
+        check = build_check(trainer.config, dataset.channels, dataset.side, dataset.classes)
+        fault = find_fault(check, trainer.device)
+    except Exception as error:  # without a check, graphs are not to be trusted
+        fault = f"they cannot be checked ({type(error).__name__}: {error})".splitlines()[0]
+    if fault is None:
+        return
+    trainer.config = replace(trainer.config, cuda_graphs=False)
+    for call in (trainer.replayed_update, trainer.replayed_evaluation):
+        call.recorder = None
+    log.warning("CUDA graphs are not used, so steps take longer: %s; see `make check-gpu`", fault)
+
+
+def find_fault(check: Check, device: torch.device) -> str | None:
+    """Return why steps of this kind must not be captured, in one line, or None if they can be.
+
+    A stored verdict is used. A problem that may be gone next time is not stored.
+    """
+    check = reduce_check(check)
+    key = build_key(check, device)
+    path = find_verdict_file(key)
+    stored = read_verdict(path, key)
+    if stored is not None:
+        return stored[FAULT]
+    with locked(path):
+        stored = read_verdict(path, key)  # another process has checked meanwhile
+        if stored is not None:
+            return stored[FAULT]
+        log.info("comparing captured with eager steps, once for this machine and version")
+        (comparison,) = compare_each([check], device)
+        fault = comparison.describe_fault()
+        if not comparison.is_transient:
+            write_verdict(path, key, fault)
+    return fault
+
+
+def store_verdicts(compared: Iterable[tuple[Check, Comparison]], device: torch.device) -> None:
+    """Store what checks of networks of any depth have shown, for the runs that follow.
+
+    A fault at one depth concerns all networks of its kind.
+    """
+    keys: dict[str, Key] = {}
+    faults: dict[str, str | None] = {}
+    for check, comparison in compared:
+        if comparison.is_transient:
+            continue
+        key = build_key(reduce_check(check), device)
+        name = repr(key)
+        keys[name] = key
+        faults[name] = faults.get(name) or comparison.describe_fault()
+    for name, key in keys.items():
+        write_verdict(find_verdict_file(key), key, faults[name])

@@ -1,0 +1,281 @@
+"""Compare a training of captured steps with one of eager steps, on one device.
+
+Where cuDNN's algorithms are deterministic, all numbers must be equal to the bit. Otherwise two
+eager trainings differ too, and a captured one may differ by a little more than they do.
+"""
+
+import gc
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from degradation.config import Config
+from degradation.data.datasets import Dataset
+from degradation.graph_check.check import Check, build_synthetic_data
+from degradation.metrics import LR, RUNNING_ERROR, RUNNING_LOSS
+from degradation.training import cuda_graph, serialization
+from degradation.training.device import make_reproducible, restored_settings
+from degradation.training.events import Metrics, MetricsRow, Progress
+from degradation.training.trainer import Trainer, fit
+
+TRAINING_METRICS = (LR, RUNNING_ERROR, RUNNING_LOSS)
+# Where algorithms are not deterministic: what the weights may differ by, as a fraction of how far
+# training has moved them, ...
+TOLERANCE = 0.01
+# ... or this multiple of what two eager trainings differ by, if that is more
+REPETITION_FACTOR = 10
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a captured training compares with an eager one.
+
+    Attributes:
+        network, precision: what was trained, such as `plain-20` and `bf16`.
+        problem: why steps could not be compared, in one line, or None. All else is then unknown.
+        is_transient: whether the problem may be gone next time, such as too little memory.
+        difference: distance of the weights after training, relative to how far training has moved
+            them, of the tensor in which it is largest. 0 if they are equal.
+        tolerance: the largest difference that counts as equal; 0: equal to the bit.
+        is_training_equal: of the weights, the optimiser, the losses and errors while training.
+        is_resume_equal: the same of a captured training that resumed from a checkpoint.
+        is_evaluation_equal: of the errors and losses of the same weights.
+        eager_memory, captured_memory: largest memory reserved on the GPU, in bytes, or None.
+        eager_rate, captured_rate: training images per second.
+    """
+
+    network: str
+    precision: str
+    problem: str | None = None
+    is_transient: bool = False
+    difference: float = 0.0
+    tolerance: float = 0.0
+    is_training_equal: bool = False
+    is_resume_equal: bool = False
+    is_evaluation_equal: bool = False
+    eager_memory: int | None = None
+    captured_memory: int | None = None
+    eager_rate: float | None = None
+    captured_rate: float | None = None
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether captured steps can be used."""
+        parts = (self.is_training_equal, self.is_resume_equal, self.is_evaluation_equal)
+        return self.problem is None and all(parts)
+
+    def describe_fault(self) -> str | None:
+        """Return why captured steps cannot be used, in one line, or None if they can."""
+        if self.problem is not None:
+            return self.problem
+        parts = {
+            "training": self.is_training_equal,
+            "a resumed training": self.is_resume_equal,
+            "an evaluation": self.is_evaluation_equal,
+        }
+        unequal = [name for name, is_equal in parts.items() if not is_equal]
+        if not unequal:
+            return None
+        return (
+            f"captured and eager steps of {self.network} in {self.precision} give different"
+            f" numbers in {', '.join(unequal)}"
+        )
+
+
+class NotCaptured(Exception):
+    """A step or an evaluation was not recorded. The message is one line."""
+
+
+@dataclass(frozen=True)
+class _Training:
+    """The numbers of one short training; its tensors are on the CPU."""
+
+    rows: list[MetricsRow]
+    start: dict[str, Tensor]  # the weights before training
+    checkpoint: bytes  # at the first evaluation
+    state: dict[str, Any]  # after training
+    memory: int | None
+    rate: float
+
+
+def compare_steps(check: Check, device: torch.device) -> Comparison:
+    """Train with captured and with eager steps, and compare all numbers.
+
+    Never raises: whatever is raised is the comparison's `problem`. Random states and PyTorch's
+    settings are restored; statistics of peak memory are reset.
+    """
+    names = check.network, check.config.precision.dtype
+    devices = [device] if device.type == "cuda" else []
+    try:
+        # on a GPU that a graph has put out of order, restoring may raise too
+        with restored_settings(), torch.random.fork_rng(devices), _muted(cuda_graph.log):
+            make_reproducible(check.config.threads, check.config.precision)
+            return _compare(check, build_synthetic_data(check), device)
+    except torch.OutOfMemoryError:
+        return Comparison(*names, "too little free memory on the GPU", is_transient=True)
+    except NotCaptured as problem:
+        return Comparison(*names, str(problem), is_transient="OutOfMemory" in str(problem))
+    except Exception as error:  # a graph, or what it is compared with, may raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Comparison(*names, f"a check of captured steps failed ({reason})")
+    finally:
+        with suppress(Exception):
+            _free_memory(device)
+
+
+def _compare(check: Check, dataset: Dataset, device: torch.device) -> Comparison:
+    """Compare the trainings. Raises NotCaptured, or what training raises."""
+    config = check.config
+    eager_config = replace(config, cuda_graphs=False)
+    captured = _train(config, dataset, device)
+    resumed = _train(config, dataset, device, captured.checkpoint)
+    eager = _train(eager_config, dataset, device)
+    tolerance = 0.0
+    if not config.precision.deterministic or not _are_equal(captured, eager):
+        repeated = _train(eager_config, dataset, device)
+        spread = _measure_distance(eager, repeated)
+        if not config.precision.deterministic or spread > 0:
+            tolerance = max(TOLERANCE, REPETITION_FACTOR * spread)
+    evaluated = _evaluate(eager_config, dataset, device, captured.state)
+    return Comparison(
+        network=check.network,
+        precision=config.precision.dtype,
+        difference=_measure_distance(captured, eager),
+        tolerance=tolerance,
+        is_training_equal=_is_within(captured, eager, tolerance),
+        is_resume_equal=_is_within(resumed, captured, tolerance),
+        is_evaluation_equal=_are_rows_close(captured.rows[-1], evaluated, tolerance),
+        eager_memory=eager.memory,
+        captured_memory=captured.memory,
+        eager_rate=eager.rate,
+        captured_rate=captured.rate,
+    )
+
+
+def _train(
+    config: Config, dataset: Dataset, device: torch.device, checkpoint: bytes = b""
+) -> _Training:
+    """Train from the start, or from a checkpoint. Raises NotCaptured."""
+    _free_memory(device)
+    trainer = Trainer(config, dataset, device)
+    start = serialization.copy_weights(trainer.network)
+    if checkpoint:
+        trainer.restore(serialization.load(checkpoint))
+    schedule = config.schedule
+    rows, started, seconds = [], 0.0, math.inf
+    for event in fit(trainer):
+        match event:
+            case Metrics(row):
+                rows.append(row)
+            case Progress(iteration) if iteration == schedule.evaluate_every:
+                checkpoint = serialization.dump(trainer.state())
+                started = _wait(device)
+            case Progress(iteration) if iteration == schedule.iterations - 1:
+                seconds = _wait(device) - started
+    if config.cuda_graphs:
+        _check_capture(trainer)
+    timed_updates = schedule.iterations - 1 - schedule.evaluate_every
+    images = timed_updates * config.optim.batch_size
+    state = serialization.load(serialization.dump(trainer.state()))
+    memory = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
+    return _Training(rows, start, checkpoint, state, memory, images / seconds)
+
+
+def _check_capture(trainer: Trainer) -> None:
+    """Raise NotCaptured unless the trainer's steps and evaluations are replayed."""
+    for call in (trainer.replayed_update, trainer.replayed_evaluation):
+        if call.problem is not None:
+            raise NotCaptured(f"{call.name} cannot be recorded ({call.problem})")
+    if not trainer.replayed_update.is_recorded:
+        raise NotCaptured("a training step was never recorded")
+
+
+def _evaluate(
+    config: Config, dataset: Dataset, device: torch.device, state: dict[str, Any]
+) -> MetricsRow:
+    """Return the metrics of a trained state."""
+    _free_memory(device)
+    trainer = Trainer(config, dataset, device)
+    trainer.restore(state)
+    return trainer.measure_metrics()
+
+
+def _is_within(one: _Training, other: _Training, tolerance: float) -> bool:
+    """Return whether two trainings are equal to the bit or, with a tolerance, close."""
+    if tolerance == 0:
+        return _are_equal(one, other)
+    return _measure_distance(one, other) <= tolerance
+
+
+def _are_equal(one: _Training, other: _Training) -> bool:
+    """Return whether the last row's numbers of training and the final states are equal."""
+    rows = [[training.rows[-1].get(name) for name in TRAINING_METRICS] for training in (one, other)]
+    return repr(rows[0]) == repr(rows[1]) and _is_identical(one.state, other.state)
+
+
+def _is_identical(one: Any, other: Any) -> bool:
+    """Return whether two states have the same values, to the bit; NaN equals itself."""
+    if isinstance(one, Tensor):
+        bits = one.reshape(-1).view(torch.uint8)
+        return one.dtype == other.dtype and torch.equal(bits, other.reshape(-1).view(torch.uint8))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_is_identical(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_is_identical, one, other))
+    return repr(one) == repr(other)
+
+
+def _measure_distance(one: _Training, other: _Training) -> float:
+    """Return the largest distance of a weight tensor, or of BN's statistics, in two trainings.
+
+    It is relative to how far the second training has moved the tensor: 0 if equal, infinity if only
+    the first has moved it.
+    """
+    distances = [0.0]
+    for name, before in other.start.items():
+        first, second = (training.state["network"][name].double() for training in (one, other))
+        apart, moved = (first - second).norm().item(), (second - before.double()).norm().item()
+        if apart != 0:  # NaN is not 0
+            distances.append(apart / moved if moved > 0 else math.inf)
+    return max(distances, key=lambda distance: math.inf if math.isnan(distance) else distance)
+
+
+def _are_rows_close(one: MetricsRow, other: MetricsRow, tolerance: float) -> bool:
+    """Return whether the metrics of the second row, of the same weights, are those of the first."""
+    if tolerance == 0:
+        return all(repr(one.get(name)) == repr(value) for name, value in other.items())
+    pairs = [(float(one.get(name) or 0), float(value or 0)) for name, value in other.items()]
+    return all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in pairs)
+
+
+def _wait(device: torch.device) -> float:
+    """Wait for the device, and return the time in seconds."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.monotonic()
+
+
+def _free_memory(device: torch.device) -> None:
+    """Return the memory of earlier trainings to the driver, and forget how much they took."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+@contextmanager
+def _muted(log: logging.Logger) -> Iterator[None]:
+    """Within the context, drop a logger's messages: the comparison reports the problem itself."""
+    was_disabled = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = was_disabled

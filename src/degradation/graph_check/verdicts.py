@@ -1,0 +1,125 @@
+"""The verdicts of earlier checks on captured steps, in the user's cache folder.
+
+There, and not under a record root: a verdict belongs to a machine, while records move between
+machines. One small file holds one verdict, and its name hashes the machine, the versions, the code
+and the check. So a verdict of another version is never read, and processes that store verdicts at
+the same time do not overwrite each other's.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from degradation.checksums import CorruptData, decode_document, encode_document
+from degradation.durable_io import make_folder, read_file, write_atomically
+from degradation.graph_check.check import Check
+from degradation.numerical_code import combine_hashes, hash_numerical_code
+from degradation.source_hash import hash_source, hash_text
+from degradation.training.machine import name_device
+
+DRIVER_FILE = Path("/proc/driver/nvidia/version")  # Linux
+LOCK_TIMEOUT_S = 60  # longer than a check takes
+FAULT = "fault"
+Key = dict[str, Any]  # what a verdict depends on, as JSON
+
+
+def build_key(check: Check, device: torch.device) -> Key:
+    """Return what the result of a check depends on: machine, versions, code and configuration."""
+    config = check.config
+    hashes = hash_numerical_code(
+        config.model.block,
+        config.data.name,
+        config.optim.name,
+        config.schedule.shape,
+        config.model.network,
+    )
+    trained = {
+        section: asdict(getattr(config, section)) for section in ("data", "model", "precision")
+    }
+    trained["optim"] = asdict(config.optim)
+    return {
+        "machine": describe_gpu(device),
+        "code": hash_text(combine_hashes(hashes) + _hash_check()),
+        "trained": trained,
+        "images": [check.channels, check.side, check.classes],
+        "threads": config.threads,
+    }
+
+
+def describe_gpu(device: torch.device) -> dict[str, str]:
+    """Return the GPU and the versions of its driver and its libraries."""
+    cuda = device.type == "cuda"
+    return {
+        "gpu": name_device(device),
+        "capability": str(torch.cuda.get_device_capability(device)) if cuda else "",
+        "driver": _read_driver_version(),
+        "torch": torch.__version__,
+        "cuda": str(torch.version.cuda or torch.version.hip),
+        "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
+    }
+
+
+def _read_driver_version() -> str:
+    """Return what the driver says about its version, or nothing where it does not."""
+    try:
+        return DRIVER_FILE.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    except OSError:
+        return ""
+
+
+def _hash_check() -> str:
+    """Return a hash of this package, so that a change to the check repeats it."""
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    return hash_text("".join(hash_source(path.read_text(encoding="utf-8")) for path in paths))
+
+
+def find_verdict_file(key: Key) -> Path | None:
+    """Return the file of a verdict, or None if the user has no home folder."""
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    if not user_cache.is_absolute():
+        return None
+    name = f"cuda-graphs-{hash_text(json.dumps(key, sort_keys=True))}.json"
+    return user_cache / "degradation" / name
+
+
+@contextmanager
+def locked(path: Path | None) -> Iterator[None]:
+    """Hold the lock of a verdict, so that processes that start together check once.
+
+    Where there is no lock, for example since the folder cannot be written to, each checks.
+    """
+    with contextlib.ExitStack() as stack:
+        if path is not None:
+            with contextlib.suppress(OSError, Timeout, NotImplementedError):
+                make_folder(path.parent)
+                stack.enter_context(FileLock(path.with_suffix(".lock"), timeout=LOCK_TIMEOUT_S))
+        yield
+
+
+def read_verdict(path: Path | None, key: Key) -> dict[str, str | None] | None:
+    """Return {"fault": why captured steps are not used, or None}; None if there is no verdict."""
+    if path is None:
+        return None
+    try:
+        document, has_checksum = decode_document(read_file(path))
+    except (OSError, CorruptData):
+        return None
+    fault = document.get(FAULT)
+    if not has_checksum or document.get("key") != key or not isinstance(fault, str | None):
+        return None
+    return {FAULT: fault}
+
+
+def write_verdict(path: Path | None, key: Key, fault: str | None) -> None:
+    """Store a verdict; where that is not possible, the next process checks again."""
+    if path is not None:
+        with contextlib.suppress(OSError):
+            write_atomically(path, encode_document({"key": key, FAULT: fault}))

@@ -1,0 +1,250 @@
+"""The check before a captured run, the stored verdicts, and what follows from them."""
+
+import json
+import logging
+from dataclasses import replace
+
+import pytest
+import torch
+
+from degradation.data.datasets import load_dataset
+from degradation.graph_check import automatic, verdicts
+from degradation.graph_check.automatic import check_captured_steps, find_fault, store_verdicts
+from degradation.graph_check.check import build_check
+from degradation.graph_check.comparison import Comparison
+from degradation.optimizers import base
+from degradation.records.record import Record
+from degradation.run import train
+from degradation.sweep.jobs import locate_run
+from degradation.training import cuda_graph
+from degradation.training.trainer import Trainer
+from tests.support.recorded_operations import OperationRecorder
+
+CPU = torch.device("cpu")
+EQUAL = Comparison(
+    "residual-8", "fp32", is_training_equal=True, is_resume_equal=True, is_evaluation_equal=True
+)
+DIFFERENT = replace(EQUAL, is_training_equal=False)
+FAILED = replace(EQUAL, problem="a training step cannot be recorded (RuntimeError: no)")
+NO_MEMORY = replace(EQUAL, problem="too little free memory on the GPU", is_transient=True)
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    """The user's cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/degradation"
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """The checks that were compared; `results` says with which result."""
+
+    class Compared(list):
+        result = EQUAL
+
+    compared = Compared()
+
+    def compare(checks, _device):
+        compared.extend(checks)
+        return [compared.result] * len(checks)
+
+    monkeypatch.setattr(automatic, "compare_each", compare)
+    return compared
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    recorder = OperationRecorder()
+    monkeypatch.setattr(base, "FUSED_DEVICES", ("cpu",))
+    monkeypatch.setattr(cuda_graph, "build_recorder", lambda _device: recorder)
+    return recorder
+
+
+@pytest.fixture
+def checked(compose_config):
+    return build_check(compose_config("model.depth=8"), 1, 8, 10)
+
+
+def read_rows(config):
+    run = locate_run(config)
+    return Record(config.record_root, run.run_id).path("metrics.jsonl").read_text()
+
+
+@pytest.fixture
+def digits(tiny):
+    return load_dataset(tiny().data)
+
+
+def take_steps(config, dataset):
+    """Check a trainer's captured steps, and take more than its first steps."""
+    trainer = Trainer(config, dataset, CPU)
+    check_captured_steps(trainer, dataset)
+    for _ in range(5):
+        trainer.step()
+
+
+@pytest.mark.parametrize("result", [DIFFERENT, FAILED, NO_MEMORY])
+def test_failed_check_leads_to_the_eager_step_and_one_line(
+    tiny, digits, compared, recorder, caplog, result
+):
+    compared.result = result
+    with caplog.at_level(logging.WARNING):
+        take_steps(tiny(), digits)
+    assert recorder.graphs == []
+    assert len(compared) == 1
+    (message,) = caplog.messages
+    assert result.describe_fault() in message
+    assert "make check-gpu" in message
+
+
+def test_passed_check_leads_to_captured_steps_and_no_line(tiny, digits, compared, recorder, caplog):
+    with caplog.at_level(logging.WARNING):
+        take_steps(tiny(), digits)
+    assert len(recorder.graphs) == 1
+    assert caplog.messages == []
+
+
+@pytest.mark.fast_cases(1)
+@pytest.mark.parametrize(("result", "graphs"), [(DIFFERENT, 0), (EQUAL, 2)], ids=["eager", "ok"])
+def test_whole_run_is_checked_and_has_the_numbers_of_an_eager_one(
+    tiny, compared, recorder, tmp_path, result, graphs
+):
+    compared.result = result
+    train(tiny("probes=none"))
+    assert len(compared) == 1
+    assert len(recorder.graphs) == graphs
+    eager = tiny("probes=none", "cuda_graphs=false", f"record_root={tmp_path / 'eager'}")
+    train(eager)
+    assert read_rows(tiny("probes=none")) == read_rows(eager)
+
+
+@pytest.mark.parametrize("keys", [("cuda_graphs=false",), ()], ids=str)
+def test_run_that_captures_nothing_is_not_checked(tiny, digits, compared, keys, request):
+    if keys:
+        request.getfixturevalue("recorder")
+    check_captured_steps(Trainer(tiny(*keys), digits, CPU), digits)
+    assert compared == []
+
+
+def test_check_that_breaks_leads_to_the_eager_step(tiny, digits, recorder, monkeypatch, caplog):
+    def fail(_checks, _device):
+        raise OSError("no process\ncan be started")
+
+    monkeypatch.setattr(automatic, "compare_each", fail)
+    trainer = Trainer(tiny(), digits, CPU)
+    check_captured_steps(trainer, digits)
+    trainer.restore(trainer.state())
+    assert trainer.replayed_update.recorder is None
+    assert trainer.replayed_evaluation.recorder is None
+    (message,) = caplog.messages
+    assert "they cannot be checked (OSError: no process" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("result", [EQUAL, DIFFERENT, FAILED])
+def test_verdict_is_found_again(compared, checked, cache, result):
+    compared.result = result
+    assert find_fault(checked, CPU) == result.describe_fault()
+    compared.result = NO_MEMORY
+    assert find_fault(checked, CPU) == result.describe_fault()
+    assert len(compared) == 1
+    (verdict,) = cache.glob("*.json")
+    assert verdict.stat().st_size < 4096
+
+
+def test_transient_problem_is_checked_again(compared, checked, cache):
+    compared.result = NO_MEMORY
+    assert find_fault(checked, CPU) == NO_MEMORY.problem
+    compared.result = EQUAL
+    assert find_fault(checked, CPU) is None
+    assert len(compared) == 2
+
+
+CHANGES = {
+    "torch": ("torch.__version__", "9.9"),
+    "driver": ("degradation.graph_check.verdicts._read_driver_version", lambda: "999.1"),
+    "card": ("degradation.graph_check.verdicts.name_device", lambda _: "cuda: other"),
+    "code": ("degradation.graph_check.verdicts.hash_numerical_code", lambda *_: {"a.py": "0"}),
+    "check": ("degradation.graph_check.verdicts._hash_check", lambda: "0"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_verdict_of_another_version_or_card_is_not_used(compared, checked, monkeypatch, change):
+    find_fault(checked, CPU)
+    monkeypatch.setattr(*CHANGES[change])
+    compared.result = DIFFERENT
+    assert find_fault(checked, CPU) == DIFFERENT.describe_fault()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not JSON",
+        b"[]",
+        b'{"fault": null}',
+        lambda content: content.replace(b"null", b'"no"'),
+        lambda content: content[:-20],
+        lambda content: content.replace(b"fp32", b"bf16"),
+    ],
+)
+def test_corrupt_verdict_is_ignored(compared, checked, cache, content):
+    find_fault(checked, CPU)
+    (path,) = cache.glob("*.json")
+    valid = path.read_bytes()
+    path.write_bytes(content(valid) if callable(content) else content)
+    assert find_fault(checked, CPU) is None
+    assert len(compared) == 2
+    assert path.read_bytes() == valid
+
+
+def test_verdict_of_another_check_under_the_same_name_is_ignored(compared, checked, monkeypatch):
+    monkeypatch.setattr(verdicts, "hash_text", lambda _text: "same")
+    find_fault(checked, CPU)
+    find_fault(replace(checked, classes=7), CPU)
+    assert len(compared) == 2
+
+
+@pytest.mark.parametrize("cache_home", ["file", "file/below", "relative"])
+def test_unusable_cache_means_another_check(compared, checked, monkeypatch, tmp_path, cache_home):
+    (tmp_path / "file").write_text("")
+    value = str(tmp_path / cache_home) if cache_home != "relative" else cache_home
+    monkeypatch.setenv("XDG_CACHE_HOME", value)
+    assert find_fault(checked, CPU) is None
+    assert find_fault(checked, CPU) is None
+    assert len(compared) == 2
+
+
+def test_process_that_waited_for_another_uses_its_verdict(compared, checked, monkeypatch):
+    answers = [None, {verdicts.FAULT: "from the other process"}]
+    monkeypatch.setattr(automatic, "read_verdict", lambda *_: answers.pop(0))
+    assert find_fault(checked, CPU) == "from the other process"
+    assert compared == []
+
+
+def test_verdicts_of_all_depths_are_stored_for_runs(compared, compose_config):
+    config = compose_config()
+
+    def build(shortcut, depth, **changes):
+        model = replace(config.model, shortcut=shortcut, depth=depth)
+        return build_check(replace(config, model=model, **changes), 3, 32, 10)
+
+    plain = [build("none", depth) for depth in (20, 110)]
+    residual = [build("A", depth) for depth in (20, 110)]
+    fault = DIFFERENT.describe_fault()
+    pairs = zip([*plain, *residual], [EQUAL, DIFFERENT, EQUAL, NO_MEMORY], strict=True)
+    store_verdicts(pairs, CPU)
+    assert find_fault(build("none", 56, seed=5), CPU) == fault
+    assert find_fault(build("A", 56, optim=replace(config.optim, lr=1.0)), CPU) is None
+    assert compared == []
+    assert (
+        find_fault(build("A", 56, precision=replace(config.precision, dtype="bf16")), CPU) is None
+    )
+    assert len(compared) == 1
+
+
+def test_key_is_the_same_after_a_round_trip(checked):
+    key = verdicts.build_key(checked, CPU)
+    assert json.loads(json.dumps(key)) == key

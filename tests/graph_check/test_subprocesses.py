@@ -1,0 +1,107 @@
+"""A check in a process of its own: whatever happens to that process, there is a comparison."""
+
+import json
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from degradation.graph_check import subprocesses
+from degradation.graph_check.check import build_check
+from degradation.graph_check.comparison import Comparison
+from degradation.graph_check.subprocesses import compare_each
+
+CPU = torch.device("cpu")
+# Answers as the argument says: for each check a line to print, or an exit status to end with.
+SCRIPT = """
+import json, os, pickle, signal, sys
+checks = sys.stdin.buffer.read()
+for answer in json.loads(sys.argv[1]):
+    if answer == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if answer == "hang":
+        signal.pause()
+    if isinstance(answer, int):
+        print("Traceback", file=sys.stderr)
+        print("RuntimeError: illegal memory access", file=sys.stderr)
+        sys.exit(answer)
+    print(json.dumps(answer), flush=True)
+"""
+EQUAL = Comparison(
+    "plain-8", "fp32", is_training_equal=True, is_resume_equal=True, is_evaluation_equal=True
+)
+
+
+@pytest.fixture
+def tiny_check(compose_config):
+    return build_check(compose_config("model=plain", "model.depth=8"), 1, 4, 10)
+
+
+@pytest.fixture
+def answer_with(monkeypatch):
+    """Return a function that replaces the process by one that gives these answers."""
+
+    def replace_process(*answers):
+        values = [asdict(item) if isinstance(item, Comparison) else item for item in answers]
+        command = (sys.executable, "-I", "-S", "-c", SCRIPT, json.dumps(values))
+        monkeypatch.setattr(subprocesses, "COMMAND", command)
+
+    return replace_process
+
+
+def test_answers_arrive_in_order(answer_with, tiny_check):
+    answer_with(EQUAL, replace(EQUAL, network="plain-14"))
+    comparisons = list(compare_each([tiny_check] * 2, CPU))
+    assert comparisons == [EQUAL, replace(EQUAL, network="plain-14")]
+
+
+@pytest.mark.parametrize(
+    ("ending", "problem"),
+    [
+        (3, "ended with exit status 3: RuntimeError: illegal memory access"),
+        ("kill", "ended with exit status -9"),
+        (["no", "object"], "ended with exit status -9"),
+    ],
+)
+def test_process_that_dies_is_a_transient_problem(answer_with, tiny_check, ending, problem):
+    answer_with(ending)
+    (comparison,) = compare_each([tiny_check], CPU)
+    assert comparison.problem == f"the process that checks captured steps {problem}"
+    assert comparison.is_transient
+    assert comparison.network == "plain-8"
+
+
+def test_process_that_hangs_is_killed(answer_with, tiny_check, monkeypatch):
+    monkeypatch.setattr(subprocesses, "ANSWER_TIMEOUT_S", 0.2)
+    answer_with("hang")
+    (comparison,) = compare_each([tiny_check], CPU)
+    assert comparison.problem.endswith("exit status -9")
+
+
+def test_other_checks_get_a_new_process(answer_with, tiny_check):
+    failed = replace(EQUAL, problem="not permitted")
+    answer_with(failed, EQUAL)
+    assert list(compare_each([tiny_check] * 2, CPU)) == [failed, failed]
+
+
+def test_reserved_gpu_is_checked_in_this_process(answer_with, tiny_check, monkeypatch):
+    compared = []
+
+    def compare(check, device):
+        compared.append((check, device))
+        return EQUAL
+
+    monkeypatch.setattr(subprocesses, "compare_steps", compare)
+    answer_with({"unavailable": "all CUDA-capable devices are busy"})
+    assert list(compare_each([tiny_check], CPU)) == [EQUAL]
+    assert compared == [(tiny_check, CPU)]
+
+
+@pytest.mark.slow
+def test_process_itself_answers(tiny_check):
+    small = replace(tiny_check, config=replace(tiny_check.config, threads=1))
+    (comparison,) = compare_each([small], CPU)
+    assert comparison.problem == "a training step was never recorded"  # a CPU has no graphs
+    (comparison,) = compare_each([small], torch.device("cuda"))
+    assert not comparison.is_equal
