@@ -13,6 +13,7 @@ The exit status is 0 if everything is equal, and 1 otherwise.
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 FAMILIES = ("plain", "residual")
 DEPTHS = (20, 110)
 PRECISIONS = ("fp32", "tf32", "bf16")
+CHECKED_KEYS = ("model", "model.shortcut", "model.depth", "precision", "precision.dtype")
 MEGABYTE = 2**20
 COLUMNS = (
     ("network", 13),
@@ -47,14 +49,20 @@ def list_configs(overrides: list[str], device: "torch.device") -> Iterator[Confi
     """Yield the networks in each precision of the device. Raises ConfigError."""
     from degradation.training.device import check_precision
 
-    for precision, family, depth in product(PRECISIONS, FAMILIES, DEPTHS):
-        chosen = [f"precision={precision}", f"model={family}", f"model.depth={depth}"]
-        config = compose_config("data=cifar10", "device=cuda", *chosen, *overrides)
+    for override in overrides:
+        if override.partition("=")[0] in CHECKED_KEYS:
+            raise ConfigError(f"{override}: is not allowed, since all of these are checked")
+    bases = [
+        compose_config("data=cifar10", "device=cuda", f"model={family}", *overrides)
+        for family in FAMILIES
+    ]
+    for dtype, base, depth in product(PRECISIONS, bases, DEPTHS):
+        precision = replace(base.precision, dtype=dtype)
         try:
-            check_precision(device, config.precision)
+            check_precision(device, precision)
         except ConfigError:
             continue
-        yield config
+        yield replace(base, precision=precision, model=replace(base.model, depth=depth))
 
 
 def build_checks(overrides: list[str], device: "torch.device") -> list["Check"]:
