@@ -205,4 +205,4 @@ bench: $(INSTALLED) ## Compare the experiment's wall time with the bare training
 clean: ## Remove reports, logs and caches, but never the records in runs/
 	@rm -rf reports multirun outputs build src/*.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	@find src analysis experiments notebooks tests -name __pycache__ -prune -exec rm -rf {} +
+	@find src analysis benchmarks experiments notebooks tests -name __pycache__ -prune -exec rm -rf {} +

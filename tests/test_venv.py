@@ -53,7 +53,7 @@ def copy_sources(folder):
     for name in SETTINGS:
         shutil.copy(ROOT / name, folder)
     skipped = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("src", "analysis"):
+    for name in ("src", "analysis", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name, ignore=skipped)
     return folder
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("src", "analysis", "experiments", "conf")
+SOURCES = ("src", "analysis", "benchmarks", "experiments", "conf")
 SETTINGS = ("Makefile", "pyproject.toml", "constraints.txt")
 
 
