@@ -15,10 +15,12 @@ EACH ?= 20
 # Number of mutants in `make mutants`, and the paths that they are drawn from: ONLY=analysis
 COUNT ?= 300
 ONLY ?=
+# Part of `make bench`: step, several, evaluation or overhead; default: all but the last
+PART ?=
 
 # What a command line may set. A name that was meant for one of these or for a key of conf/ is
 # refused, since it would be ignored; others (V=1) do no harm.
-VARIABLES := EXPERIMENT SEEDS DEPTHS ARGS LAUNCHER TORCH_INDEX PYTHON EACH COUNT ONLY
+VARIABLES := EXPERIMENT SEEDS DEPTHS ARGS LAUNCHER TORCH_INDEX PYTHON EACH COUNT ONLY PART
 OTHERS := $(strip $(foreach name,$(filter-out $(VARIABLES) SHELL MAKEFLAGS -%,$(.VARIABLES)),\
 	$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
 ifneq ($(OTHERS),)
@@ -32,8 +34,11 @@ endif
 
 VENV := .venv
 RUN := $(VENV)/bin/python
-OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) \
-	$(if $(DEPTHS),model.depth=$(DEPTHS)) $(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
+SELECTION = $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS),model.depth=$(DEPTHS)) \
+	$(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
+OVERRIDES = experiment=$(EXPERIMENT) $(SELECTION)
+# Parts of the benchmark have networks of their own, unless EXPERIMENT is set by the user
+BENCHED = $(if $(filter-out file,$(origin EXPERIMENT)),experiment=$(EXPERIMENT)) $(SELECTION)
 # Only the runs of the experiment are pulled if EXPERIMENT is set by the user
 GROUP = $(if $(filter-out file,$(origin EXPERIMENT)),--group $(EXPERIMENT))
 # All entries of the ledger are checked, unless EXPERIMENT is set by the user
@@ -199,8 +204,8 @@ check: $(INSTALLED) ## Check formatting, lint, types and the direction of import
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-bench: $(INSTALLED) ## Compare the experiment's wall time with the bare training loop
-	@$(RUN) experiments/bench.py $(OVERRIDES)
+bench: $(INSTALLED) ## Time the suite against the plain PyTorch recipe (PART=step)
+	@$(RUN) experiments/bench.py $(if $(PART),--part=$(PART)) $(BENCHED)
 
 clean: ## Remove reports, logs and caches, but never the records in runs/
 	@rm -rf reports multirun outputs build src/*.egg-info

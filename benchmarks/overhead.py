@@ -1,6 +1,4 @@
-"""Compare an experiment's wall time with the bare training loop, and with and without probes.
-
-python experiments/bench.py experiment=quick
+"""The part `overhead`: an experiment's wall time against the bare loop, and without probes.
 
 The bare loop trains the same networks on the same augmented batches, with the same slots and fork
 server; it evaluates and records nothing, and uses neither W&B nor Hydra. The variants alternate
@@ -8,7 +6,6 @@ seed by seed, so that a machine whose speed drifts favours none of them. The dur
 comparison is estimated first, from a few iterations of each network.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -22,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
 
-from degradation.cli import Parser, add_overrides
+from benchmarks.networks import refuse_constructed
 from degradation.config import Config, ConfigError
 from degradation.counting import format_count
 from degradation.errors import UserError
@@ -203,16 +200,13 @@ def time_seed(
         return Seconds(bare, whole, without)
 
 
-def main() -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_overrides(parser)
-    overrides = parser.parse_intermixed_args().overrides
+def measure_overhead(overrides: list[str]) -> dict[str, Any]:
+    """Print how long the comparison takes, then its results, and return them as a table's row.
+
+    Raises ConfigError, RunFailedInBenchmark, CompactHydraException.
+    """
     runs = sorted(expand_runs(overrides), key=lambda run: run.config.seed)
-    if any(run.config.model.grown_from is not None for run in runs):
-        raise ConfigError(
-            "model.grown_from: a constructed network cannot be timed, since it starts from the"
-            " network of another run; allowed: null"
-        )
+    refuse_constructed([run.config for run in runs])
     launcher = build_launcher(overrides)
     estimate = format_duration(estimate_seconds(launcher, runs))
     count = format_count(len(runs), "run is", "runs are")
@@ -235,3 +229,26 @@ def main() -> None:
         f" without probes {format_duration(total.without_probes)},"
         f" so probes cost {total.probe_cost:+.1f} %"
     )
+    return build_row(runs, len(launcher.find_slots()), total)
+
+
+def build_row(runs: list[SweepRun], slots: int, total: Seconds) -> dict[str, Any]:
+    """Return the row of the table. `slots`: how many runs are trained at once."""
+    from benchmarks.machine import describe_device, describe_software
+    from degradation.training.device import choose_device
+
+    config = runs[0].config
+    device = choose_device(config.device)
+    return {
+        "device": describe_device(device),
+        "device_type": device.type,
+        "experiment": config.name,
+        "runs": len(runs),
+        "at_once": slots,
+        "bare_seconds": round(total.bare, 1),
+        "whole_seconds": round(total.whole, 1),
+        "ratio": round(total.ratio, 3),
+        "seconds_without_probes": round(total.without_probes, 1),
+        "probe_cost_percent": round(total.probe_cost, 1),
+        **describe_software(),
+    }

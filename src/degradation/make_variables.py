@@ -15,7 +15,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2]
 # Other Makefiles have these names, although they resemble some of this one
-COMMON = {"AR", "ARCH", "ARFLAGS", "AS", "CFLAGS", "TAGS", "TARGET", "TARGETS"}
+COMMON = {"AR", "ARCH", "ARFLAGS", "AS", "CFLAGS", "PATH", "TAGS", "TARGET", "TARGETS"}
 # The groups of conf/ whose keys describe training: a run without them would be another run
 GROUPS = ("data", "model", "optim", "schedule")
 

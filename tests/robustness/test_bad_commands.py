@@ -125,6 +125,10 @@ COMMANDS = [
     ("census", "--picture 3 0 10", "--picture: [3, 0, 10] is not allowed; allowed: "),
     ("census", "--picture 3 32", "--picture: expected 3 arguments"),
     ("bench", "seed=[1", "seed=[1: cannot be parsed"),
+    ("bench", "--part=nosuch", "--part: invalid choice: 'nosuch'"),
+    ("bench", "--rounds=0", "--rounds: 0 is not allowed; allowed: 1 or more"),
+    ("bench", "--seconds=nan", "--seconds: nan is not allowed; allowed: more than 0"),
+    ("bench", "--runs=1", "--runs: 1 is not allowed; allowed: 2 or more"),
 ]
 # the same; these compose a configuration, or do more, so they are slow
 COMPOSED = [
@@ -219,12 +223,12 @@ COMPOSED = [
     ),
     (
         "bench",
-        "experiment=construction_digits seed=0",
+        "--part=overhead experiment=construction_digits seed=0",
         "model.grown_from: a constructed network cannot be timed",
     ),
     (
         "bench",
-        "experiment=quick hydra/launcher=slurm",
+        "--part=overhead experiment=quick hydra/launcher=slurm",
         "hydra/launcher: another launcher cannot be timed against the bare training loop",
     ),
     (

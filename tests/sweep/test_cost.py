@@ -169,24 +169,6 @@ def test_plan_follows_the_settings_of_each_launcher(tmp_path, monkeypatch, capsy
     assert ("rate: 1e+12" in text) == is_on_gpus
 
 
-@pytest.mark.slow
-def test_bench_estimates_its_duration_first(tmp_path, tiny_overrides):
-    command = [sys.executable, str(CONF.parent / "experiments/bench.py"), "experiment=quick"]
-    completed = subprocess.run(
-        [*command, *tiny_overrides, "model=plain", "seed=0", "hydra.launcher.slots=1"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert completed.returncode == 0, completed.stderr
-    estimate, seed, total = completed.stdout.splitlines()
-    assert re.fullmatch(r"1 run is trained three times: about [\d a-z]+", estimate)
-    assert seed.startswith("seed 0: 1 run, bare ")
-    assert total.startswith("1 run: bare training loop ")
-    assert "1 to run, 1 at once" in completed.stderr
-
-
 def test_networks_of_several_widths_are_told_apart(compose_config):
     configs = [
         compose_config(f"model={model}", "model.depth=8", f"model.width={width}")
