@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 
 from benchmarks.images import load_images
-from degradation.config import Config, evaluation_iterations
+from degradation.config import Config, ConfigError, evaluation_iterations
 from degradation.metrics import is_augmented_measured
 from degradation.training.device import choose_device, make_reproducible
 from degradation.training.trainer import Trainer
@@ -82,9 +82,17 @@ class SuiteLoop:
         self.device = self.trainer.device
 
     def advance(self, iterations: int) -> int:
-        """Train for some iterations, and return the number of images that they had."""
+        """Train for some iterations, and return the number of images that they had.
+
+        Raises ConfigError if steps are to be captured in a CUDA graph, and cannot be.
+        """
         for _ in range(iterations):
             self.trainer.step()
+        problem = self.trainer.replayed_update.problem
+        if problem is not None:  # the row would be that of eager steps
+            raise ConfigError(
+                f"cuda_graphs: a training step cannot be captured ({problem}); allowed: false"
+            )
         return iterations * self.trainer.config.optim.batch_size
 
 
