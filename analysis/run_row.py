@@ -97,7 +97,8 @@ def read_run(
     if state in FINISHED_STATES:
         row |= _describe_code(record, expected, metadata["config"])
     row |= _describe_scale(metadata, metric)
-    metrics = read_metrics(record, excluded)
+    is_verified = state in FINISHED_STATES and record.lists(METRICS_FILE)
+    metrics = read_metrics(record, excluded, is_verified=is_verified)
     if metrics and metrics[0][ITERATION] == 0:
         # If `metric` is the running error, this is None: the network has not been trained yet.
         row[TRAINING_ERROR_AT_START] = metrics[0].get(metric)
@@ -120,7 +121,7 @@ def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> 
     if not record.exists(RUN_FILE):
         return state, expected
     metadata = record.read_metadata()
-    problem = check_metadata(metadata, record.run_id)
+    problem = check_metadata(metadata, record.run_id, expected.get("config"))
     if problem:
         raise RecordError(f"{record.path(RUN_FILE)}: {problem}")
     had_finished = record.exists(DONE_FILE)
@@ -131,10 +132,12 @@ def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> 
     return state, expected | metadata
 
 
-def read_metrics(record: CachedRecord, excluded: list[str]) -> list[Row]:
+def read_metrics(
+    record: CachedRecord, excluded: list[str], *, is_verified: bool = False
+) -> list[Row]:
     """Return the valid evaluations, up to the first invalid one.
 
-    `excluded` receives one line if there is an invalid one.
+    `excluded` receives one line if there is an invalid one. `is_verified` is that of `read_rows`.
     """
     return read_rows(
         record,
@@ -143,6 +146,7 @@ def read_metrics(record: CachedRecord, excluded: list[str]) -> list[Row]:
         excluded,
         sequential=True,
         are_all_valid=row_validation.are_valid_metrics_rows,
+        is_verified=is_verified,
     )
 
 

@@ -10,8 +10,18 @@ from analysis.columns import RUN_COLUMNS
 from analysis.frame import load
 from analysis.query import load_where
 from analysis.run_row import CURVE_METRICS
-from degradation.records.schema import ATTEMPTS_FILE, RecordError, State
-from degradation.sweep.planned_runs import describe_planned_run
+from degradation.records import record_files
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    CODE_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    RUN_FILE,
+    RecordError,
+    State,
+)
+from degradation.run import train
+from degradation.sweep.planned_runs import describe_planned_run, describe_planned_runs
 from degradation.sweep.runs import locate_run
 from tests.support.records import (
     CONFIG,
@@ -220,3 +230,26 @@ def test_unfinished_run_has_a_curve_but_no_result(tmp_path):
         assert math.isnan(row[key]), key
     assert not row["untrained"]
     assert frame.curves["training_error"].tolist() == [14.75, 13.75]
+
+
+def test_planned_run_is_read_once(tmp_path, tiny, monkeypatch):
+    """Planning and the table need the same files, and reading them takes most of a report."""
+    config = tiny(f"record_root={tmp_path}")
+    train(config)
+    names, read_file = [], record_files.read_file
+
+    def read_and_note(path):
+        names.append(path.name)
+        return read_file(path)
+
+    monkeypatch.setattr(record_files, "read_file", read_and_note)
+    load(tmp_path, describe_planned_runs([locate_run(config)]), with_probes=False)
+    assert sorted(names) == sorted([DONE_FILE, RUN_FILE, METRICS_FILE, ATTEMPTS_FILE, CODE_FILE])
+
+
+@pytest.mark.parametrize(("seed", "state"), [(True, "failed"), (1, "done")])
+def test_configuration_is_compared_with_the_planned_one_by_type(tmp_path, seed, state):
+    """In Python, True equals 1, and a known configuration is not checked again."""
+    run = write_record(tmp_path, "a", State.DONE, seed=seed)
+    runs = load(tmp_path, [run | {"family": "plain", "config": CONFIG | {"seed": 1}}]).runs
+    assert list(runs["state"]) == [state]

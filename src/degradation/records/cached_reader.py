@@ -34,6 +34,11 @@ class CachedRecord(Record):
     def read_manifest(self) -> Manifest | None:
         return self._manifest
 
+    def lists(self, name: str) -> bool:
+        """Return whether the manifest lists a file."""
+        manifest = self.read_manifest()
+        return manifest is not None and name in manifest["files"]
+
     def outcome(self, verify_contents: bool = False) -> State | None:
         if verify_contents not in self._outcomes:
             self._outcomes[verify_contents] = super().outcome(verify_contents)

@@ -4,7 +4,7 @@ import re
 from dataclasses import MISSING, Field, fields
 from typing import Any, get_type_hints
 
-from degradation.checksums import Row
+from degradation.checksums import Row, to_json
 from degradation.config.errors import quote
 from degradation.records.config_validation import check_config
 from degradation.records.metadata import FAMILIES, REQUIRED_KEYS, DataMetadata, RunMetadata
@@ -15,21 +15,30 @@ DATA_TYPES = get_type_hints(DataMetadata)
 HASHED_RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
 
 
-def check_metadata(metadata: Row, run_id: str) -> str | None:
+def check_metadata(metadata: Row, run_id: str, hashed: Row | None = None) -> str | None:
     """Return in a few words what is wrong with the values of run.json, or None if they are valid.
 
     Keys that `metadata.REQUIRED_KEYS` does not list may be absent.
+
+    Args:
+        metadata: the values of run.json.
+        run_id: the id that the record's folder is named by.
+        hashed: values from which this run id has been computed, if they are known. If run.json
+            holds the same, its configuration is not checked again.
     """
     if metadata.get("run_id") != run_id:
         return f"belongs to another run, {quote(metadata.get('run_id'))}"
     if metadata.get("family") not in FAMILIES:
         return f"family: {quote(metadata.get('family'))} is not allowed"
-    return (
-        _check_data(metadata.get("data"))
-        or _check_complexity(metadata.get("census"))
-        or check_config(metadata.get("config"))
-        or _check_id(metadata["config"], run_id)
-    )
+    problem = _check_data(metadata.get("data")) or _check_complexity(metadata.get("census"))
+    if problem or (hashed is not None and _is_same_json(metadata.get("config"), hashed)):
+        return problem
+    return check_config(metadata.get("config")) or _check_id(metadata["config"], run_id)
+
+
+def _is_same_json(value: Any, expected: Row) -> bool:
+    """Compare the JSON of two values: in Python, True equals 1."""
+    return isinstance(value, dict) and to_json(value) == to_json(expected)
 
 
 def check_keys(metadata: Row) -> str | None:

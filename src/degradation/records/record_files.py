@@ -55,7 +55,10 @@ class RecordFiles:
         if self._archive is not None:
             names = self._archive.list_names(f"{self.run_id}/{LANDSCAPE_DIR}/")
             return [name.removeprefix(f"{self.run_id}/") for name in names]
-        paths = self.path(LANDSCAPE_DIR).glob(f"{VISIBLE}.jsonl")
+        folder = self.path(LANDSCAPE_DIR)
+        if not folder.is_dir():  # most records have none, and a search would take longer
+            return []
+        paths = folder.glob(f"{VISIBLE}.jsonl")
         return sorted(f"{LANDSCAPE_DIR}/{path.name}" for path in paths)
 
     # --- whole files

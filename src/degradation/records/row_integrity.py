@@ -42,13 +42,18 @@ def decode_row(line: bytes) -> Row | None:
     return row if isinstance(row, dict) else None
 
 
-def decode_rows(lines: list[bytes]) -> list[Row] | None:
+def decode_rows(lines: list[bytes], *, are_verified: bool = False) -> list[Row] | None:
     """Decode all lines, in a third of the time that `decode_row` takes for each.
+
+    Args:
+        lines: the lines of a file.
+        are_verified: the checksum of the whole file is right, so those of its lines need not be
+            computed.
 
     Returns None if a line is corrupt, or if only `decode_row` can show whether it is: this decoder
     refuses text that is not valid Unicode, and rounds integers of more than 64 bits to floats.
     """
-    if None in map(line_checksum, lines):
+    if not are_verified and None in map(line_checksum, lines):
         return None
     try:
         rows = [orjson.loads(_strip_checksum(line)) for line in lines]

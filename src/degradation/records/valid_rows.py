@@ -18,6 +18,7 @@ def read_rows(
     excluded: list[str],
     sequential: bool = False,
     are_all_valid: Callable[[list[Row]], bool] | None = None,
+    is_verified: bool = False,
 ) -> list[Row]:
     """Return the valid rows of a file; a file that does not exist has none.
 
@@ -28,6 +29,8 @@ def read_rows(
         excluded: receives one line if the file cannot be read or has invalid rows.
         sequential: the rows build on each other, so the rows after an invalid one are excluded too.
         are_all_valid: a fast check of all rows at once. If it fails, each row is checked.
+        is_verified: the file matches the manifest, so the checksum of each line need not be
+            computed.
     """
     try:
         lines = record.read_unverified(name).splitlines(keepends=True)
@@ -38,7 +41,7 @@ def read_rows(
         excluded.append(f"{escape(record.run_id)}: {name} cannot be read ({reason})")
         return []
     if are_all_valid is not None:
-        decoded = decode_rows(lines)
+        decoded = decode_rows(lines, are_verified=is_verified)
         if decoded and are_all_valid(decoded):
             return decoded
     rows, first_problem = _check_lines(lines, check_row, sequential)
