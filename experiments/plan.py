@@ -52,12 +52,12 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def find_capacity(settings: DictConfig) -> Capacity:
-    """Return how many runs a launcher trains at once. Raises CompactHydraException."""
+def find_capacity(settings: DictConfig, configs: Sequence[Config]) -> Capacity:
+    """Return how many of these runs a launcher trains at once. Raises CompactHydraException."""
     if settings._target_.startswith("hydra._internal."):
         return Capacity(1, "Hydra's own launcher")
     launcher: SweepLauncher = instantiate(settings)
-    return launcher.find_capacity()
+    return launcher.find_capacity(configs)
 
 
 def guess_device(settings: DictConfig, config: Config) -> str:
@@ -159,7 +159,8 @@ def main() -> None:
     if arguments.devices:
         capacity = Capacity(arguments.devices, "as requested")
     else:
-        capacity = find_capacity(launcher)
+        pairs = zip(runs, costs["is_done"], strict=True)
+        capacity = find_capacity(launcher, [run.config for run, is_done in pairs if not is_done])
     keys = list_network_keys([run.config for run in runs])
     print_networks(costs.assign(**keys), list(keys))
     names = [page.parent.name for page in list_pages(arguments.overrides, runs)]

@@ -1,9 +1,25 @@
 """The slots follow the GPUs that jobs can use, whatever environment variables say."""
 
+import os
+
 import pytest
 from hydra.errors import CompactHydraException
 
-from hydra_plugins.pool_launcher import Gpu, _gpus, find_slots, list_visible_gpus
+from degradation.sweep.expand import compose_launcher
+from hydra_plugins.pool_launcher import (
+    Gpu,
+    _gpus,
+    _mps,
+    _slots,
+    find_slots,
+    has_mps_daemon,
+    list_visible_gpus,
+)
+from hydra_plugins.pool_launcher._slots import (
+    MOST_TAKING_TURNS,
+    MOST_WITH_MPS,
+    choose_slots_per_gpu,
+)
 
 CUDA, HIP, ROCR = _gpus.VARIABLES
 COUNT_GPUS = "degradation.training.device.count_gpus"
@@ -49,6 +65,12 @@ def hang():
 
 def say_nothing():
     os._exit(0)
+
+def count_fitting(jobs):
+    return len(jobs) * 10
+
+def fail_to_count_fitting(jobs):
+    raise KeyError(jobs[0])
 """
 
 
@@ -156,6 +178,66 @@ def test_unusable_gpu_is_a_warning_with_the_reason(machine, caplog):
     assert caplog.messages == ["no GPU can be used: the driver is too old"]
 
 
+def test_fitting_jobs_are_counted_in_the_same_process(machine):
+    machine("GPU-a GPU-b MIG-c MIG-d")
+    arguments = ("fake_library.count_cuda", "fake_library.count_fitting")
+    gpus = list_visible_gpus(*arguments, ["job 1", "job 2"])
+    assert [gpu.fitting for gpu in gpus] == [20] * 4
+    assert {gpu.fitting for gpu in list_visible_gpus(*arguments, [])} == {None}
+
+
+def test_unknown_memory_is_a_warning_and_one_job_per_gpu(machine, caplog):
+    machine("GPU-a GPU-b")
+    fail = "fake_library.fail_to_count_fitting"
+    slots = find_slots("cuda", None, None, 1, "fake_library.count_cuda", fail, ["job"])
+    assert len(slots) == 2
+    assert caplog.messages == ["the memory of the runs cannot be estimated (KeyError: 'job')"]
+    assert len(find_slots("cuda", None, 2, 1, "fake_library.count_cuda", fail, ["job"])) == 4
+
+
+@pytest.mark.parametrize(
+    ("fitting", "cores", "threads", "has_mps", "expected"),
+    [
+        ([20, 20], 64, 1, False, MOST_TAKING_TURNS),
+        ([20, 20], 64, 1, True, MOST_WITH_MPS),
+        ([5, 2], 64, 1, True, 2),
+        ([20, 20], 8, 1, True, 4),
+        ([20, 20], 8, 2, True, 2),
+        ([20, 20], 1, 4, True, 1),
+        ([20, None], 64, 1, True, 1),
+        ([], 64, 1, True, 1),
+    ],
+)
+def test_slots_per_gpu_are_bounded(monkeypatch, fitting, cores, threads, has_mps, expected):
+    monkeypatch.setattr(_slots, "_count_cores", lambda: cores)
+    monkeypatch.setattr(_slots, "has_mps_daemon", lambda: has_mps)
+    gpus = [Gpu(str(index), fitting=count) for index, count in enumerate(fitting)]
+    assert choose_slots_per_gpu(gpus, threads) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, False),
+        ({"control": ""}, True),
+        ({"control": "", _mps.PROCESS_FILE: str(os.getpid())}, True),
+        ({"control": "", _mps.PROCESS_FILE: "1"}, True),  # of another user, or this one's
+        ({"control": "", _mps.PROCESS_FILE: str(2**22 + 1)}, False),  # no process has this number
+        ({"control": "", _mps.PROCESS_FILE: str(2**80)}, False),
+        ({"control": "", _mps.PROCESS_FILE: "0"}, False),
+        ({"control": "", _mps.PROCESS_FILE: "none"}, False),
+        ({_mps.PROCESS_FILE: str(os.getpid())}, False),
+    ],
+)
+@pytest.mark.parametrize("is_named", [True, False])
+def test_mps_daemon_is_found_by_its_pipes(monkeypatch, tmp_path, files, expected, is_named):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(_mps, "DEFAULT_PIPES", "missing" if is_named else str(tmp_path))
+    monkeypatch.setenv(_mps.PIPE_VARIABLE, str(tmp_path) if is_named else "")
+    assert has_mps_daemon() == expected
+
+
 def test_gpus_are_not_counted_for_the_cpu(machine):
     machine("GPU-a")
     assert len(find_slots("cpu", 2, 1, 1, "fake_library.crash")) == 2
@@ -164,6 +246,16 @@ def test_gpus_are_not_counted_for_the_cpu(machine):
 def test_gpus_are_not_counted_if_nothing_suggests_one(no_gpu_machine):
     no_gpu_machine(CUDA_VISIBLE_DEVICES="")
     assert list_visible_gpus("fake_library.crash") == []
+
+
+@pytest.mark.slow
+def test_fitting_runs_are_counted_from_their_configurations(compose_config, monkeypatch):
+    """In the child process, which has no GPU here but gets as far as reading them."""
+    monkeypatch.setenv(CUDA, "")
+    launcher = compose_launcher([])
+    configs = [compose_config("data=cifar10")]
+    answer = _gpus._ask_child(launcher.count_gpus, {}, launcher.count_fitting, configs)
+    assert (answer.count, answer.fitting, answer.fitting_problem) == (0, None, None)
 
 
 @pytest.mark.slow

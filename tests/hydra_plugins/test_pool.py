@@ -143,6 +143,29 @@ def test_no_slot_is_shared_and_each_job_sees_its_own_gpu(tmp_path, gpus, shares)
     assert len({result.value for result in results}) == at_a_time
 
 
+MPS_JOB = """
+import os, sys
+from pathlib import Path
+from hydra_plugins.pool_launcher import Gpu, Pool, list_slots
+from hydra_plugins.sweep_launcher import Job
+if __name__ == "__main__":
+    names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_VISIBLE_DEVICES")
+    job = Job("job", lambda: [os.environ[name] for name in names], 1.0, Path(os.devnull))
+    (result,) = Pool(list_slots("cuda", None, 1, 1, [Gpu("GPU-8932f937")])).run([job])
+    print(*result.value)
+"""
+
+
+@pytest.mark.slow
+def test_job_has_the_variables_of_mps_and_its_gpu(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(MPS_JOB)
+    environment = os.environ | {"CUDA_MPS_PIPE_DIRECTORY": "pipes"}
+    command = [sys.executable, str(script)]
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert completed.stdout == "pipes GPU-8932f937\n"
+
+
 @pytest.mark.slow
 def test_jobs_detect_a_slot_that_is_used_twice(tmp_path):
     slots = list_slots("cuda", None, 1, 1, [Gpu("0"), Gpu("0")])

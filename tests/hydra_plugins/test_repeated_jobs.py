@@ -30,6 +30,7 @@ def preflight(overrides):
         warning=None,
         curve_point=None,
         read_error=lambda: None,
+        memory_request=None,
     )
 
 

@@ -49,6 +49,7 @@ class JobSpec:
     warning: str | None = None  # one line, to be printed
     curve_point: tuple[str, int, int] | None = None  # family, depth and seed
     read_error: Callable[[], float | None] = lambda: None  # of a finished run, in percent
+    memory_request: Config | None = None  # for `sweep.gpu_memory`; None: its memory is unknown
 
 
 def validate_job(cfg: DictConfig) -> SweepRun:
@@ -161,6 +162,7 @@ def check_training_job(cfg: DictConfig) -> JobSpec:
         warning,
         curve_point=point,
         read_error=partial(_read_last_error, run.record),
+        memory_request=run.config,
     )
 
 

@@ -9,14 +9,16 @@ import glob
 import json
 import logging
 import os
+import pickle
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from hydra.errors import CompactHydraException
 
@@ -34,9 +36,19 @@ MIG_PREFIX = "MIG-"
 # Imports the heavy library, maybe from a slow network disk, and loads the driver
 COUNT_TIMEOUT_S = 180
 COUNT_SCRIPT = """
-import importlib, json, sys
-module, _, name = sys.argv[1].rpartition(".")
-print(json.dumps(getattr(importlib.import_module(module), name)()))
+import importlib, json, pickle, sys
+
+def find(dotted_name):
+    module, _, name = dotted_name.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+counted, fitting, problem = find(sys.argv[1])(), None, None
+if sys.argv[2:]:
+    try:
+        fitting = find(sys.argv[2])(pickle.load(sys.stdin.buffer))
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+print(json.dumps([*counted, fitting, problem]))
 """
 
 
@@ -46,9 +58,24 @@ class Gpu:
 
     name: str  # an index, or a UUID such as GPU-8932f937 or MIG-3b4a
     variable: str = CUDA_VARIABLE
+    # how many of the jobs fit into its memory, or None if that is not known
+    fitting: int | None = field(default=None, compare=False)
 
 
-def list_visible_gpus(count_gpus: str) -> list[Gpu]:
+@dataclass(frozen=True)
+class _Answer:
+    """What the child process has found."""
+
+    count: int
+    variables: list[str]
+    problem: str | None  # why it can use no GPU
+    fitting: int | None
+    fitting_problem: str | None  # why it does not know `fitting`
+
+
+def list_visible_gpus(
+    count_gpus: str, count_fitting: str | None = None, jobs: Sequence[Any] = ()
+) -> list[Gpu]:
     """Return the GPUs that this process may use and that jobs can use, in their order.
 
     Args:
@@ -58,23 +85,29 @@ def list_visible_gpus(count_gpus: str) -> list[Gpu]:
             - the number of GPUs that it can use
             - the environment variables that may list them; the first that is set decides
             - why it can use no GPU, in one line, or None if there is no problem
+        count_fitting: the dotted name of a function that gets `jobs` in the same child process, and
+            returns how many of them fit into the memory of one GPU, or None if it does not know
+        jobs: what describes each job's need of memory; it is pickled
 
     Raises CompactHydraException if the child process fails or does not answer.
     """
     if not _may_have_gpus():
         return []
-    count, variables, problem = _count_in_child(count_gpus, {})
-    if problem is not None:
-        log.warning("no GPU can be used: %s", problem)
+    answer = _ask_child(count_gpus, {}, count_fitting, jobs)
+    count, variables = answer.count, answer.variables
+    if answer.problem is not None:
+        log.warning("no GPU can be used: %s", answer.problem)
+    if count and answer.fitting_problem is not None:
+        log.warning("the memory of the runs cannot be estimated (%s)", answer.fitting_problem)
     listed = [os.environ[variable] for variable in variables if variable in os.environ]
     if not listed:
-        return [Gpu(str(index), variables[0]) for index in range(count)]
+        return [Gpu(str(index), variables[0], answer.fitting) for index in range(count)]
     names = [name.strip() for name in listed[0].split(",")]
     if count and names[0].startswith(MIG_PREFIX):
         names = _select_usable(names, count_gpus)
     else:
         names = names[:count]  # a list ends at the first GPU that does not exist
-    return [Gpu(name, variables[0]) for name in names]
+    return [Gpu(name, variables[0], answer.fitting) for name in names]
 
 
 def _may_have_gpus() -> bool:
@@ -92,37 +125,40 @@ def _select_usable(names: Sequence[str], count_gpus: str) -> list[str]:
     distinct = list(dict.fromkeys(names))
     environments = [{CUDA_VARIABLE: name} for name in distinct]
     with ThreadPoolExecutor() as executor:
-        answers = list(executor.map(partial(_count_in_child, count_gpus), environments))
-    return [name for name, (count, _, _) in zip(distinct, answers, strict=True) if count]
+        answers = list(executor.map(partial(_ask_child, count_gpus), environments))
+    return [name for name, answer in zip(distinct, answers, strict=True) if answer.count]
 
 
-def _count_in_child(
-    count_gpus: str, environment: dict[str, str]
-) -> tuple[int, list[str], str | None]:
-    """Return what `count_gpus` returns in a child process. Raises CompactHydraException."""
+def _ask_child(
+    count_gpus: str,
+    environment: dict[str, str],
+    count_fitting: str | None = None,
+    jobs: Sequence[Any] = (),
+) -> _Answer:
+    """Return what both functions return in a child process. Raises CompactHydraException.
+
+    Without jobs, only the GPUs are counted.
+    """
+    functions = [count_gpus, count_fitting] if count_fitting and jobs else [count_gpus]
     try:
         completed = subprocess.run(
-            [sys.executable, "-P", "-c", COUNT_SCRIPT, count_gpus],
+            [sys.executable, "-P", "-c", COUNT_SCRIPT, *functions],
             env=os.environ | environment,
-            stdin=subprocess.DEVNULL,
+            input=pickle.dumps(list(jobs)),
             capture_output=True,
-            text=True,
-            errors="replace",
             check=True,
             timeout=COUNT_TIMEOUT_S,
         )
-        count, variables, problem = json.loads(completed.stdout.splitlines()[-1])
+        return _Answer(*json.loads(completed.stdout.splitlines()[-1]))
     except subprocess.TimeoutExpired:
         reason = f"did not answer within {COUNT_TIMEOUT_S} s"
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines()
+        lines = error.stderr.decode(errors="replace").strip().splitlines()
         reason = f"ended with exit status {error.returncode}"
         if lines:
             reason += f" ({lines[-1]})"
-    except (IndexError, ValueError):
+    except (IndexError, TypeError, ValueError):
         reason = "gave no answer"
-    else:
-        return count, variables, problem
     raise CompactHydraException(
         f"device: the process that counts the GPUs {reason}; allowed without a working GPU: cpu"
     )

@@ -57,7 +57,7 @@ class RayLauncher(SweepLauncher):
         self.grace = grace
         self.options = options  # options of each Ray task, for example num_cpus
 
-    def find_capacity(self) -> Capacity:
+    def find_capacity(self, _memory_requests: Sequence[Any] = ()) -> Capacity:
         """Return that the cluster's size is unknown, since nothing is connected to it yet."""
         return Capacity(None, "the size of the Ray cluster is unknown")
 

@@ -82,7 +82,7 @@ class SlurmLauncher(SweepLauncher):
             is_config = OmegaConf.is_config(value)
             self.resources[name] = OmegaConf.to_container(value) if is_config else value
 
-    def find_capacity(self) -> Capacity:
+    def find_capacity(self, _memory_requests: Sequence[Any] = ()) -> Capacity:
         """Return the most jobs that the array lets run at once; the queue may run fewer."""
         return Capacity(self.array_parallelism, "at most, in the SLURM array")
 

@@ -38,6 +38,7 @@ class Job:
     log: Path  # where the process's stdout and stderr go
     is_locked: Callable[[], bool] = _never_locked  # if another process runs it, it starts last
     point: CurvePoint | None = None  # where its error belongs
+    memory_request: Any = None  # what its need of a GPU's memory follows from, or None
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class SweepLauncher(Launcher):
               ("plain", 56, 0), or None
             - `read_error`: a function that returns the error of a job that is skipped, in percent,
               or None
+            - `memory_request`: what its need of a GPU's memory follows from, or None if unknown
 
             An exception in it stops the sweep.
     """
@@ -109,8 +111,12 @@ class SweepLauncher(Launcher):
         self.config = config
 
     @abstractmethod
-    def find_capacity(self) -> Capacity:
-        """Return how many jobs may run at once. Raises CompactHydraException."""
+    def find_capacity(self, memory_requests: Sequence[Any] = ()) -> Capacity:
+        """Return how many jobs may run at once. Raises CompactHydraException.
+
+        Args:
+            memory_requests: those of the jobs, on which the number may depend
+        """
 
     @abstractmethod
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
@@ -200,7 +206,7 @@ class SweepLauncher(Launcher):
                 self.finished.append((point, spec.read_error))
             return str(spec.skip_reason)
         log = self.folder / f"{spec.label}.log"
-        return Job(spec.label, function, spec.work, log, spec.is_locked, point)
+        return Job(spec.label, function, spec.work, log, spec.is_locked, point, spec.memory_request)
 
     def _run_jobs(
         self, jobs: dict[int, Job], display: Display, skipped_count: int
