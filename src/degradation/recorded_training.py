@@ -54,8 +54,7 @@ def train_and_record(
     """Train from the last checkpoint to the end, and return the manifest of the finished record.
 
     Args:
-        end: the row that will be written when the attempt ends. Its iteration is updated here, so
-            that it is correct however the attempt ends.
+        end: the attempt's last row, whose iteration is updated here and so always correct.
 
     Raises:
         Interrupted: a stop signal was received; a checkpoint has been saved.
