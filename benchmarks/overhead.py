@@ -129,8 +129,9 @@ def run_pool(
     for run in runs:
         log = folder / f"{run.run_id}.log"
         jobs.append(Job(run.run_id, partial(function, run.config), run.config.model.depth, log))
+    slots = launcher.find_slots([run.config for run in runs])
     try:
-        results = Pool(launcher.find_slots(), launcher.preload).run(jobs)
+        results = Pool(slots, launcher.preload).run(jobs)
     except Stopped as stopped:
         sys.exit(128 + stopped.signum)
     for result in results:
@@ -148,7 +149,7 @@ def estimate_seconds(launcher: PoolLauncher, runs: list[SweepRun]) -> float:
     """
     from degradation.sweep.cost import makespan
 
-    slots = len(launcher.find_slots())
+    slots = len(launcher.find_slots([run.config for run in runs]))
     samples = {describe_cost(run.config): run for run in reversed(runs)}
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
@@ -229,7 +230,8 @@ def measure_overhead(overrides: list[str]) -> dict[str, Any]:
         f" without probes {format_duration(total.without_probes)},"
         f" so probes cost {total.probe_cost:+.1f} %"
     )
-    return build_row(runs, len(launcher.find_slots()), total)
+    slots = launcher.find_slots([run.config for run in runs])
+    return build_row(runs, len(slots), total)
 
 
 def build_row(runs: list[SweepRun], slots: int, total: Seconds) -> dict[str, Any]:
