@@ -98,6 +98,7 @@ def test_differences_and_problems_are_lines_and_exit_status_1(gpu, monkeypatch, 
     assert lines[-1].startswith("2 of 8 checks failed: runs of these networks")
 
 
+@pytest.mark.slow
 def test_rounding_is_called_close(gpu, monkeypatch, capsys):
     checks, results = gpu
     results["plain-20", "fp32"] = {"tolerance": 0.01, "difference": 1e-5}

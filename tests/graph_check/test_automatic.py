@@ -106,7 +106,7 @@ def test_passed_check_leads_to_captured_steps_and_no_line(tiny, digits, compared
     assert caplog.messages == []
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("result", "graphs"), [(DIFFERENT, 0), (EQUAL, 2)], ids=["eager", "ok"])
 def test_whole_run_is_checked_and_has_the_numbers_of_an_eager_one(
     tiny, compared, recorder, tmp_path, result, graphs
