@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
 from analysis.code_notes import (
     describe_outdated_runs,
@@ -15,7 +16,7 @@ from analysis.conditions import find_varying_keys
 from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
-from analysis.headline import write_findings
+from analysis.headline import Findings, write_findings
 from analysis.key_columns import PREFIX
 from analysis.labelled_figures import TAKEAWAY, label_figures, write_labels
 from analysis.page.phone_pictures import draw_phone_pictures
@@ -137,50 +138,53 @@ def build(
     with style.own_settings():
         sections = build_sections(frame, margins)
         runs = _select_columns(frame.runs, sections)
+        findings = write_findings(frame, sections)
+        report = Report(
+            folder,
+            sections,
+            runs,
+            frame,
+            (*describe_outdated_runs(frame.runs), *describe_unverified_runs(frame.runs)),
+            tuple(describe_published_runs(frame.runs)),
+            findings.headline,
+            findings.others,
+        )
+        report.page.unlink(missing_ok=True)
         written = _write_tables(folder, sections, runs)
-        phone_pictures = {}
         if not only_tables:
             labels = write_labels(sections, frame, titles)
             phone_pictures = draw_phone_pictures(sections, labels)
             label_figures(sections, labels)
             written += _write_figures(folder, sections)
-    code_notes = (
-        *describe_outdated_runs(frame.runs),
-        *describe_unverified_runs(frame.runs),
-    )
-    published_notes = tuple(describe_published_runs(frame.runs))
-    findings = write_findings(frame, sections)
-    report = Report(
-        folder,
-        sections,
-        runs,
-        frame,
-        code_notes,
-        published_notes,
-        findings.headline,
-        findings.others,
-    )
-    report.page.unlink(missing_ok=True)
-    if not only_tables:
-        page = render_page(
-            PageContent(
-                folder,
-                sections,
-                runs,
-                frame,
-                findings,
-                name,
-                command,
-                code_notes,
-                published_notes,
-                phone_pictures,
-            )
-        )
-        write_atomically(report.page, page.encode(errors="backslashreplace"))
+            _write_page(report, findings, name, command, phone_pictures)
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())
     write_summary(folder, summarise_report(frame, sections, name, findings.headline, command))
     return report
+
+
+def _write_page(
+    report: Report,
+    findings: Findings,
+    name: str,
+    command: str,
+    phone_pictures: dict[str, Image.Image],
+) -> None:
+    """Write report.html."""
+    content = PageContent(
+        report.folder,
+        report.sections,
+        report.runs,
+        report.frame,
+        findings,
+        name,
+        command,
+        report.code_notes,
+        report.published_notes,
+        phone_pictures,
+    )
+    page = render_page(content)
+    write_atomically(report.page, page.encode(errors="backslashreplace"))
 
 
 def _remove_stale_files(folder: Path) -> None:

@@ -6,6 +6,7 @@ The wide figure, scaled down to a phone's width, would have text of a third of i
 import copy
 from itertools import pairwise
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +16,8 @@ from analysis.figures.layout import add_legend
 
 WIDTH = 4.2  # inches: on a screen of 390 CSS pixels, text of 11 points is 13 pixels high
 PANEL_HEIGHT, LEGEND_HEIGHT = 3.0, 0.4  # inches
+STACKED_HEIGHT = 2.2  # inches of each of several panels: more would hide what follows them
+COLOR_SCALE = "<colorbar>"  # the label that matplotlib gives to the axes of one
 MAX_PANELS = 6  # more would be a long way to scroll
 UPRIGHT = 90  # degrees
 
@@ -22,13 +25,22 @@ UPRIGHT = 90  # degrees
 def draw_for_phone(figure: Figure) -> Figure | None:
     """Return a narrow copy of a figure, or None if its panels are too many or not of one kind.
 
+    A scale of colours is left out if the cells of all maps have their numbers.
+
     `figure`: one whose layout is still constrained and that has no footer yet.
     """
-    if len(figure.axes) > MAX_PANELS or not all(_is_panel(ax) for ax in figure.axes):
+    panels, others = _split_axes(figure)
+    if len(panels) > MAX_PANELS or any(ax.get_label() != COLOR_SCALE for ax in others):
+        return None
+    if others and not all(_has_numbers(ax) for ax in panels):
         return None
     narrow = copy.deepcopy(figure)
-    narrow.set_size_inches(WIDTH, PANEL_HEIGHT * len(narrow.axes) + LEGEND_HEIGHT)
-    _stack(narrow.axes)
+    panels, scales = _split_axes(narrow)
+    for scale in scales:
+        scale.remove()
+    height = PANEL_HEIGHT if len(panels) == 1 else STACKED_HEIGHT * len(panels)
+    narrow.set_size_inches(WIDTH, height + LEGEND_HEIGHT)
+    _stack(panels)
     entries = [entry for legend in figure.legends for entry in _list_entries(legend)]
     narrow.legends.clear()
     add_legend(narrow, entries)
@@ -39,9 +51,20 @@ def draw_for_phone(figure: Figure) -> Figure | None:
     return narrow
 
 
-def _is_panel(ax: Axes) -> bool:
-    """Return whether an axes is a panel of a grid, and no scale of colours."""
-    return ax.get_subplotspec() is not None and ax.get_label() != "<colorbar>"
+def _split_axes(figure: Figure) -> tuple[list[Axes], list[Axes]]:
+    """Return the panels of a grid, and the other axes, such as a scale of colours."""
+    panels = [
+        ax
+        for ax in figure.axes
+        if ax.get_subplotspec() is not None and ax.get_label() != COLOR_SCALE
+    ]
+    return panels, [ax for ax in figure.axes if ax not in panels]
+
+
+def _has_numbers(ax: Axes) -> bool:
+    """Return whether a panel is a map in whose cells their values are printed."""
+    sizes = [np.size(np.asarray(image.get_array())) for image in ax.images]
+    return 0 < sum(sizes) <= len(ax.texts)
 
 
 def _stack(panels: list[Axes]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.figures import error_vs_depth, learning_curves, style
+from analysis.figures import error_vs_depth, learning_curves, learning_rate_map, style
 from analysis.figures.phone_rendition import MAX_PANELS, WIDTH, draw_for_phone
 
 ERRORS = {"plain": {20: [1.5, 1.7], 56: [51.0, 53.0]}, "residual": {20: [0.9], 56: [0.7, 0.5]}}
@@ -64,7 +64,19 @@ def test_figure_of_many_panels_has_no_narrow_copy(figure):
     assert draw_for_phone(figure) is None
 
 
-def test_figure_with_a_scale_of_colours_has_no_narrow_copy(figure):
+def test_scale_of_colours_without_numbers_in_the_cells_prevents_a_narrow_copy(figure):
     ax = figure.axes[0]
     figure.colorbar(ax.imshow([[0, 1]]), ax=ax)
     assert draw_for_phone(figure) is None
+
+
+def test_map_with_numbers_in_its_cells_needs_no_scale_of_colours(build_frame):
+    frame = build_frame(ERRORS)
+    frame.runs["config.optim.lr"] = 0.1
+    with style.own_settings():
+        wide = learning_rate_map.plot(frame)
+        narrow = draw_for_phone(wide)
+        assert len(wide.axes) == 3
+        first, second = narrow.axes
+        assert first.get_position().y0 > second.get_position().y1
+        assert [text.get_text() for text in first.texts] == ["1.6", "52.0"]
