@@ -46,6 +46,22 @@ def test_first_screen_of_a_phone_says_what_was_trained(open_report, report):
     assert box["y"] + box["height"] <= PHONE["height"]
 
 
+def test_first_screen_of_a_phone_says_how_sure_the_verdicts_are(open_report, report):
+    page = open_report(report.page, PHONE)
+    certainty = page.locator(".badges > .certainty").bounding_box()
+    chart = page.locator("#depth-chart svg[role=img]").bounding_box()
+    assert certainty["y"] + certainty["height"] <= chart["y"]
+
+
+def test_words_of_a_table_do_not_stand_below_each_other_on_a_phone(open_report, report):
+    page = open_report(report.page, PHONE)
+    page.evaluate("document.querySelectorAll('details').forEach(item => (item.open = true))")
+    headers = page.locator(".card th[scope=row]")
+    assert headers.count() >= 3
+    for header in headers.all():
+        assert header.bounding_box()["width"] >= 100  # CSS pixels
+
+
 def test_paper_has_no_hints_for_a_pointer(open_report, report):
     page = open_report(report.page)
     hint = page.locator("#depth-chart figcaption .on-screen")
