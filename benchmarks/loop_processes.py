@@ -18,7 +18,7 @@ from degradation.cli import format_error, is_user_error
 from degradation.errors import UserError
 
 BUILT, ADVANCED, FAILED = "built", "advanced", "failed"
-GRACE_S = 5.0  # for a process to end after its pipe is closed
+GRACE_S = 30.0  # for a process to end after its pipe is closed; PyTorch's takes seconds
 Message = tuple[str, Any]
 
 

@@ -125,7 +125,7 @@ def describe_part(
 def name_network(config: Config) -> str:
     """Return the family and the depth, and the width if it is not that of the papers."""
     model = config.model
-    width = "" if model.width == 16 else f", width {model.width}"
+    width = "" if model.width == 16 else f" (width {model.width})"
     return f"{family(model)}-{model.depth}{width}"
 
 

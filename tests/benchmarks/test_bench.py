@@ -9,7 +9,7 @@ import pytest
 from benchmarks.tables import read_rows
 from tests.support.clones import ROOT, make
 
-SHORT = ["--rounds=2", "--seconds=0.1"]
+SHORT = ["--rounds=1", "--seconds=0.1"]
 
 
 def run_bench(*words, cwd):
@@ -44,12 +44,20 @@ def test_make_passes_an_experiment_only_if_it_is_chosen(words, arguments):
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["step", "several", "evaluation"])
 def test_part_prints_its_duration_and_writes_its_table(tmp_path, tiny_overrides, part):
-    words = ["--part", part, "data=digits", *tiny_overrides, "precision=fp32", *SHORT]
+    words = [
+        "--part",
+        part,
+        "data=digits",
+        "model=residual",
+        *tiny_overrides,
+        "precision=fp32",
+        *SHORT,
+    ]
     completed = run_bench(*words, cwd=tmp_path)
     assert completed.returncode == 0, completed.stderr
     sampling, estimate, header, *rows, place = completed.stdout.splitlines()
     assert sampling.startswith(f"{part}: a few iterations")
-    assert re.search(rf"^{part}: residual-8, width 4 on .*: about \d", estimate)
+    assert re.search(rf"^{part}: residual-8 \(width 4\) on .*: about \d", estimate)
     assert header.split()[0] == "network"
     assert place.endswith(f"table: reports/bench/{part}.csv")
     assert len(read_rows(tmp_path / f"reports/bench/{part}.csv")) == len(rows) >= 1
