@@ -14,7 +14,7 @@ TRAINING_IMAGES, TEST_IMAGES = 1500, 297
 
 def test_suite_loop_trains_without_a_warm_up(tiny):
     config = tiny("data=digits", "schedule=paper", "schedule.iterations=12")
-    warmup = replace(config.schedule.warmup, from_depth=8)
+    warmup = replace(config.schedule.warmup, from_depth=8, lr=0.5, max_iterations=10)
     config = replace(config, schedule=replace(config.schedule, warmup=warmup))
     loop = SuiteLoop(config)
     assert loop.advance(3) == 3 * 32

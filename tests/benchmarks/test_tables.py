@@ -63,13 +63,13 @@ UNMEASURED_GPU = "| a CUDA GPU | not measured |"
 def test_rows_measured_again_replace_the_earlier_ones(tmp_path):
     path = tmp_path / "bench/step.csv"
     other = SPEED | {"network": "residual-56"}
-    write_rows(path, [SPEED, other])
-    write_rows(path, [SPEED | {"images_per_second": 7.0}, SPEED | {"threads": 2}])
+    write_rows(path, [SPEED, other, SPEED | {"threads": 2}])
+    write_rows(path, [SPEED | {"images_per_second": 7.0}])
     rows = [(row["network"], row["threads"], row["images_per_second"]) for row in read_rows(path)]
     assert rows == [
         ("residual-56", "1", "1549.2"),
-        ("residual-20", "1", "7.0"),
         ("residual-20", "2", "1549.2"),
+        ("residual-20", "1", "7.0"),
     ]
 
 
