@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from degradation.data.datasets import load_dataset
-from degradation.models.error_counts import ErrorCounts
+from degradation.models.error_counts import SplitCounts
 from degradation.training import evaluate as evaluate_module
 from degradation.training.events import Metrics, ProbeResult
 from degradation.training.trainer import Trainer, fit
@@ -31,12 +31,13 @@ def plateaus(tiny, monkeypatch):
         if "validation" in sizes:
             errors[sizes["validation"]] = list(validation)
 
-        def evaluate(_network, batches, *_):
+        def count_split(_network, batches, *_):
             images = sum(len(labels) for _, labels in batches)
             error = errors[images].pop(0) if images in errors else 0.0
-            return ErrorCounts(images=100, wrong=error, wrong_top5=0, loss_sum=0)
+            zero = torch.tensor(0.0)
+            return SplitCounts([(zero, torch.tensor(error), zero)], images=100)
 
-        monkeypatch.setattr(evaluate_module, "evaluate", evaluate)
+        monkeypatch.setattr(evaluate_module, "count_split", count_split)
         return [
             event.row["schedule/plateaus"] for event in fit(trainer) if isinstance(event, Metrics)
         ]

@@ -56,17 +56,32 @@ def count_batch_errors(logits: Tensor, labels: Tensor) -> BatchCounts:
     return loss_sum, wrong, wrong_top5
 
 
-def add_counts(batches: Sequence[BatchCounts], images: int) -> ErrorCounts:
-    """Return the sums over batches of `images` images together; this waits for the device once."""
+@dataclass(frozen=True)
+class SplitCounts:
+    """The counts of all batches of a split, on the device."""
+
+    batches: list[BatchCounts]
+    images: int  # of all batches together
+
+
+def read_counts(splits: Sequence[SplitCounts]) -> list[ErrorCounts]:
+    """Return the sums of each split; this waits for the device once, whatever their number."""
+    batches = [batch for split in splits for batch in split.batches]
     if not batches:
-        return ErrorCounts(0.0, 0.0, 0.0, 0.0)
+        return [ErrorCounts(0.0, 0.0, 0.0, 0.0) for _ in splits]
     losses, wrong, wrong_top5 = (torch.stack(counts) for counts in zip(*batches, strict=True))
     dtype = torch.promote_types(losses.dtype, torch.float32)
-    counted = torch.stack([losses, wrong.to(dtype), wrong_top5.to(dtype)]).tolist()
-    # in float64 and from left to right, as the numbers of all records were added; the built-in
-    # sum of Python 3.12 compensates for rounding
-    loss_sum, wrong_sum, wrong_top5_sum = (reduce(add, values, 0.0) for values in counted)
-    return ErrorCounts(float(images), wrong_sum, wrong_top5_sum, loss_sum)
+    counted = torch.stack([losses, wrong.to(dtype), wrong_top5.to(dtype)], dim=1).tolist()
+    read = []
+    for split in splits:
+        own, counted = counted[: len(split.batches)], counted[len(split.batches) :]
+        # in float64 and from left to right, as the numbers of all records were added; the built-in
+        # sum of Python 3.12 compensates for rounding
+        loss_sum, wrong_sum, wrong_top5_sum = (
+            reduce(add, (batch[column] for batch in own), 0.0) for column in range(3)
+        )
+        read.append(ErrorCounts(float(split.images), wrong_sum, wrong_top5_sum, loss_sum))
+    return read
 
 
 def count_errors(
@@ -96,6 +111,15 @@ def sum_batches(
     Args:
         count_batch: returns the counts of images and labels; they may change with its next call.
     """
+    (counts,) = read_counts([collect_counts(count_batch, batches)])
+    return counts
+
+
+def collect_counts(
+    count_batch: Callable[[Tensor, Tensor], BatchCounts],
+    batches: Iterable[tuple[Tensor, Tensor]],
+) -> SplitCounts:
+    """Count the errors of all batches as `sum_batches` does, without waiting for the device."""
     counts: list[BatchCounts] = []
     images = 0
     with torch.inference_mode():
@@ -103,4 +127,4 @@ def sum_batches(
             loss_sum, wrong, wrong_top5 = count_batch(batch, labels)
             counts.append((loss_sum.clone(), wrong.clone(), wrong_top5.clone()))
             images += len(labels)
-        return add_counts(counts, images)
+    return SplitCounts(counts, images)

@@ -1,8 +1,9 @@
 """Measure errors and losses in eval mode, with BN's moving averages or exact statistics."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from functools import partial
 from itertools import count
 
@@ -28,13 +29,15 @@ from degradation.models.batchnorm import exact_statistics
 from degradation.models.error_counts import (
     BatchCounts,
     ErrorCounts,
+    SplitCounts,
+    collect_counts,
     count_batch_errors,
-    sum_batches,
+    read_counts,
 )
 from degradation.models.random_draws import is_random, seeded_global_draws
 from degradation.training.cuda_graph import ReplayedCall
 from degradation.training.device import at_least_float32, autocast, memory_format
-from degradation.training.distributed import SINGLE, WorkerGroup
+from degradation.training.distributed import WorkerGroup
 from degradation.training.events import MetricsRow
 
 Forward = Callable[[Tensor], Tensor]
@@ -54,12 +57,13 @@ def measure_errors(
     """Evaluate the network on every split, and return all errors (percent) and losses (nats).
 
     The training images are evaluated without augmentation and augmented. A loss that is not
-    finite becomes None. Ten-crop errors are measured only if the data set is streamed.
+    finite becomes None. Ten-crop errors are measured only if the data set is streamed. The device is
+    waited for once.
 
     Args:
         iteration: selects the random stream of the augmentation.
         group: each of its processes evaluates its share of the batches.
-        replayed: as for `evaluate`.
+        replayed: as for `count_split`.
         with_augmented: whether the training images are evaluated augmented too.
     """
     shard = group.shard
@@ -73,16 +77,20 @@ def measure_errors(
     if "validation" in loader.sizes:
         validation = loader.clean_batches("validation", shard)
         evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, validation))
+    counted = [count_split(network, batches, precision, replayed) for _, _, batches in evaluations]
+    views = loader.ten_crop_batches(shard)
+    if views is not None:
+        counted.append(count_split(network, views, precision))
+    results = iter(_read_and_share(counted, group))
     row: MetricsRow = {}
-    for error, loss, batches in evaluations:
-        counts = evaluate(network, batches, precision, group, replayed)
+    for error, loss, _ in evaluations:
+        counts = next(results)
         row[error] = counts.error
         # with BN's moving averages, the logits of a deep plain network may overflow in its first
         # iterations although its training loss is finite
         row[loss] = counts.loss if math.isfinite(counts.loss) else None
-    views = loader.ten_crop_batches(shard)
     if views is not None:
-        counts = evaluate(network, views, precision, group)
+        counts = next(results)
         row[TEN_CROP_ERROR] = counts.error
         row[TEN_CROP_TOP5_ERROR] = counts.top5_error
     return row
@@ -92,17 +100,26 @@ def evaluate(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision,
-    group: WorkerGroup = SINGLE,
     replayed: ReplayedCall = ORDINARY_CALLS,
 ) -> ErrorCounts:
-    """Count errors and sum losses over all images of the batches, in eval mode.
+    """Count errors and sum losses over all images of the batches, as `count_split` does."""
+    (counts,) = read_counts([count_split(network, batches, precision, replayed)])
+    return counts
+
+
+def count_split(
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    precision: Precision,
+    replayed: ReplayedCall = ORDINARY_CALLS,
+) -> SplitCounts:
+    """Count the errors and losses of all batches in eval mode, without waiting for the device.
 
     Afterwards the network is in train mode.
 
     Args:
         batches: images (B, C, H, W) and int64 labels (B,). Images (B, views, C, H, W) are
             classified by the mean probability over their views.
-        group: each process passes its own batches, and gets the sums over all processes.
         replayed: calls what evaluates a batch, perhaps as a CUDA graph. It must be used for this
             network only.
     """
@@ -111,12 +128,18 @@ def evaluate(
         return count_batch_errors(compute_logits(network, images, precision), labels)
 
     network.eval()
-    counts = sum_batches(partial(replayed, evaluate_batch), batches)
+    counts = collect_counts(partial(replayed, evaluate_batch), batches)
     network.train()
+    return counts
+
+
+def _read_and_share(splits: Sequence[SplitCounts], group: WorkerGroup) -> list[ErrorCounts]:
+    """Return the counts of each split, summed over the processes of a group."""
+    own = read_counts(splits)
     if group.is_single:
-        return counts
-    own = [counts.images, counts.wrong, counts.wrong_top5, counts.loss_sum]
-    return ErrorCounts(*group.sum(torch.tensor(own, dtype=torch.float64)).tolist())
+        return own
+    summed = group.sum(torch.tensor([astuple(counts) for counts in own], dtype=torch.float64))
+    return [ErrorCounts(*values) for values in summed.tolist()]
 
 
 def compute_logits(network: nn.Module, images: Tensor, precision: Precision) -> Tensor:
