@@ -57,8 +57,8 @@ def measure_errors(
     """Evaluate the network on every split, and return all errors (percent) and losses (nats).
 
     The training images are evaluated without augmentation and augmented. A loss that is not
-    finite becomes None. Ten-crop errors are measured only if the data set is streamed. The device is
-    waited for once.
+    finite becomes None. Ten-crop errors are measured only if the data set is streamed. This waits
+    for the device once.
 
     Args:
         iteration: selects the random stream of the augmentation.
