@@ -18,7 +18,8 @@ from degradation.durable_io import write_atomically
 
 LEDGER = Path("experiments/ledger/bench")
 DOCUMENT = Path("docs/performance.md")
-PARTS = ("step", "several", "evaluation", "overhead")
+PARTS = ("step", "several", "evaluation", "alternatives", "overhead")
+CPU_PARTS = ("alternatives",)  # those that a GPU does not have
 NOT_MEASURED = "not measured"
 BLOCK = re.compile(
     r"(?P<start><!-- table of bench: (?P<part>\w+) -->\n).*?(?P<end><!-- end of table -->)",
@@ -60,7 +61,7 @@ def write_table(part: str, ledger: Path) -> str:
     columns = COLUMNS[part]
     lines = [list(columns), ["---"] * len(columns)]
     lines += [[describe(row) for describe in columns.values()] for row in rows]
-    if not any(row["device_type"] == "cuda" for row in rows):
+    if part not in CPU_PARTS and not any(row["device_type"] == "cuda" for row in rows):
         lines.append(["a CUDA GPU", *[NOT_MEASURED] * (len(columns) - 1)])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
@@ -121,6 +122,16 @@ COLUMNS: dict[str, dict[str, Callable[[Row], str]]] = {
         "evaluations": _read("evaluations"),
         "seconds each": _read("seconds_per_evaluation"),
         "share of the run": _describe_share,
+    },
+    "alternatives": {
+        "card or processor": _read("device"),
+        "network": _read("network"),
+        "images": _read("images"),
+        "precision": _read("precision"),
+        "threads": _read("threads"),
+        "alternative": _read("alternative"),
+        "images per second, as a ratio": _describe_ratio,
+        "the same bits": _read("same_bits"),
     },
     "overhead": {
         "card or processor": _read("device"),

@@ -12,6 +12,8 @@ from degradation.metrics import is_augmented_measured
 from degradation.training.device import choose_device, make_reproducible
 from degradation.training.trainer import Trainer
 
+AS_IT_IS = "as it is"  # the suite's step without a change
+
 
 class LoopKind(StrEnum):
     """What an iteration of a loop is."""
@@ -40,11 +42,13 @@ class LoopSpec:
         kind: which loop.
         config: its network, data, device and, except for the reference loop, precision.
         threads: CPU threads.
+        alternative: how the suite's step is changed, a key of `alternatives.ALTERNATIVES`.
     """
 
     kind: LoopKind
     config: Config
     threads: int
+    alternative: str = AS_IT_IS
 
 
 def build_loop(spec: LoopSpec) -> Loop:
@@ -60,7 +64,12 @@ def build_loop(spec: LoopSpec) -> Loop:
         return ReferenceLoop(config, load_images(config.data), choose_device(config.device))
     make_reproducible(spec.threads, config.precision)
     if spec.kind is LoopKind.SUITE:
-        return SuiteLoop(config)
+        loop = SuiteLoop(config)
+        if spec.alternative != AS_IT_IS:
+            from benchmarks.alternatives import ALTERNATIVES  # which imports this module
+
+            ALTERNATIVES[spec.alternative](loop.trainer)
+        return loop
     return EvaluationLoop(config, with_augmented=spec.kind is LoopKind.EVALUATION)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.loop_processes import started_teams
-from benchmarks.loops import LoopKind, LoopSpec
+from benchmarks.loops import AS_IT_IS, LoopKind, LoopSpec
 from benchmarks.machine import describe_device
 from benchmarks.rounds import (
     TimedStretch,
@@ -47,10 +47,12 @@ class Contender:
     config: Config
     threads: int
     runs: int = 1
+    alternative: str = AS_IT_IS  # as in LoopSpec
 
     @property
     def specs(self) -> list[LoopSpec]:
-        return [LoopSpec(self.kind, self.config, self.threads)] * self.runs
+        spec = LoopSpec(self.kind, self.config, self.threads, self.alternative)
+        return [spec] * self.runs
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ KEYS = (
     "runs",
     "threads",
     "steps",
+    "alternative",
     "iterations",
 )
 UNPRINTED = ("device", "device_type", "torch", "commit", "rounds")

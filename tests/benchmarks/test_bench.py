@@ -42,7 +42,7 @@ def test_make_passes_an_experiment_only_if_it_is_chosen(words, arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["step", "several", "evaluation"])
+@pytest.mark.parametrize("part", ["step", "evaluation"])
 def test_part_prints_its_duration_and_writes_its_table(tmp_path, tiny_overrides, part):
     words = [
         "--part",

@@ -1,0 +1,128 @@
+"""The part `alternatives`: ways to compute a training step on a CPU that the suite does not use.
+
+Each is timed against the step as it is, in the same rounds. A way is worth its lines if it is
+clearly faster and gives the same bits, so that no existing run would change.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from benchmarks.loops import AS_IT_IS, LoopKind, build_trainer
+from benchmarks.machine import describe_device, describe_software
+from benchmarks.part import (
+    Contender,
+    Part,
+    Results,
+    Row,
+    name_images,
+    name_network,
+    name_precision,
+)
+from benchmarks.rounds import TimedStretch, summarise_ratio
+from degradation.config import Config, ConfigError
+from degradation.training.device import choose_device, make_reproducible, restored_settings
+from degradation.training.trainer import Trainer
+
+COMPARED_UPDATES = 20  # after which weights are compared to the bit
+
+
+def _fuse_update(trainer: Trainer) -> None:
+    """Let one kernel per tensor do the whole update."""
+    for group in trainer.optimizer.param_groups:
+        group |= {"fused": True, "foreach": False}
+
+
+def _group_update(trainer: Trainer) -> None:
+    """Let each operation of the update run over a list of all tensors."""
+    for group in trainer.optimizer.param_groups:
+        group["foreach"] = True
+
+
+def _flush_denormals(_trainer: Trainer) -> None:
+    """Treat numbers below the smallest normal float as 0: some processors are slow with them."""
+    torch.set_flush_denormal(True)
+
+
+def _count_no_batches(trainer: Trainer) -> None:
+    """Leave out BN's counters of batches, which nothing reads: one operation per layer."""
+    for module in trainer.network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.num_batches_tracked = None
+
+
+# By name, what changes a trainer in its own process
+ALTERNATIVES: dict[str, Callable[[Trainer], None]] = {
+    AS_IT_IS: lambda _trainer: None,
+    "fused update": _fuse_update,
+    "update over lists of tensors": _group_update,
+    "denormals flushed to 0": _flush_denormals,
+    "no counters of batches": _count_no_batches,
+}
+
+
+def list_contenders(configs: list[Config]) -> list[Contender]:
+    """Return the loops of one network: the step as it is, then each alternative."""
+    (config,) = configs
+    return [
+        Contender(LoopKind.SUITE, config, config.threads, alternative=name) for name in ALTERNATIVES
+    ]
+
+
+def build_rows(contenders: list[Contender], results: Results) -> list[Row]:
+    """Return one row per alternative. Ratios are to the step as it is."""
+    return [
+        _build_row(contender, results[0], stretches)
+        for contender, stretches in zip(contenders[1:], results[1:], strict=True)
+    ]
+
+
+def _build_row(
+    contender: Contender, usual: list[TimedStretch], stretches: list[TimedStretch]
+) -> Row:
+    config = contender.config
+    ratio = summarise_ratio(stretches, usual)
+    return {
+        "device": describe_device(choose_device(config.device)),
+        "device_type": choose_device(config.device).type,
+        "network": name_network(config),
+        "images": name_images(config),
+        "precision": name_precision(config),
+        "threads": contender.threads,
+        "alternative": contender.alternative,
+        "ratio": round(ratio.median, 3),
+        "ratio_lowest": round(ratio.lowest, 3),
+        "ratio_highest": round(ratio.highest, 3),
+        "same_bits": "yes" if gives_same_bits(config, contender.alternative) else "no",
+        "rounds": len(stretches),
+        **describe_software(),
+    }
+
+
+def gives_same_bits(config: Config, alternative: str) -> bool:
+    """Return whether weights and BN's statistics are equal to the bit after COMPARED_UPDATES."""
+    weights = []
+    for name in (AS_IT_IS, alternative):
+        with restored_settings():
+            make_reproducible(config.threads, config.precision)
+            trainer = build_trainer(config)
+            ALTERNATIVES[name](trainer)
+            for _ in range(COMPARED_UPDATES):
+                trainer.step()
+            torch.set_flush_denormal(False)
+        weights.append(
+            [*trainer.network.parameters()]
+            + [buffer for buffer in trainer.network.buffers() if buffer.is_floating_point()]
+        )
+    return all(map(torch.equal, *weights))
+
+
+def check_is_cpu(config: Config) -> None:
+    """Raise ConfigError for a device other than a CPU, where the suite's step is another one."""
+    device = choose_device(config.device).type
+    if device != "cpu":
+        raise ConfigError(f"device: {device} is not allowed with --part alternatives; allowed: cpu")
+
+
+ALTERNATIVES_PART = Part("alternatives", list_contenders, build_rows)
