@@ -26,10 +26,10 @@ CANNOT_DOWNLOAD = "this command cannot download these images"
 
 def list_data(overrides: list[str]) -> list[Data]:
     """Return the distinct data sets of a sweep. Raises ConfigError."""
-    data_sets: dict[tuple[str, str | None, int | None], Data] = {}
+    data_sets: dict[tuple[str | int | None, ...], Data] = {}
     for config in expand_configs(overrides):
         data = config.data
-        data_sets.setdefault((data.name, data.root, data.size), data)
+        data_sets.setdefault((data.name, data.root, data.size, data.resize), data)
     return list(data_sets.values())
 
 

@@ -130,6 +130,15 @@ def test_id_does_not_cover_a_value_without_effect(compose_config, base, override
     )
 
 
+def test_id_covers_the_way_of_resizing_only_with_a_size(compose_config):
+    data = [f"data.resize={method}" for method in ("area", "bilinear")]
+    whole = {identifier(compose_config("data=cifar10", override)) for override in data}
+    assert whole == {identifier(compose_config("data=cifar10"))}
+    small = {identifier(compose_config("data=cifar10", "data.size=16", value)) for value in data}
+    assert len(small) == 2
+    assert not small & whole
+
+
 @pytest.mark.parametrize("override", ["optim.beta1=0", "optim.beta2=0.9", "optim.epsilon=1"])
 def test_only_adam_has_the_keys_of_adam_in_its_id(compose_config, override):
     assert identifier(change_keys(compose_config, override)) == identifier(compose_config())

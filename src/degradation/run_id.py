@@ -98,10 +98,10 @@ def hashed_values(config: Config, content: str) -> dict[str, Any]:
     """Return all values that the id covers, nested as in the configuration.
 
     Keys that do not affect this run have a fixed value, and keys in HASH_DEFAULTS are absent if
-    they have their default. Three keys are covered although they usually do not change the trained
+    they have their default. Some keys are covered although they usually do not change the trained
     network: `schedule.evaluate_every` (it changes the rows, and when a plateau is detected),
-    `schedule.snapshots` (it changes the files) and `data.size` for images that already have this
-    size (which is only known once they are read).
+    `schedule.snapshots` (it changes the files) and `data.size`, with `data.resize`, for images that
+    already have this size (which is only known once they are read).
 
     Args:
         config: the configuration of the run.
@@ -148,6 +148,8 @@ def _data_values(config: Config) -> dict[str, Any]:
         del data[key]
     if data["stream"] is not None:
         del data["stream"]["workers"]
+    if config.data.size is None:
+        data["resize"] = HASH_DEFAULTS["data.resize"]
     if config.data.pad == 0:
         data["normalise"] = HASH_DEFAULTS["data.normalise"]
     return data

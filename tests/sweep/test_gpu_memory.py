@@ -43,6 +43,15 @@ def test_estimate_is_the_sum_of_its_parts(residual):
     assert estimate_bytes(residual(20)) == GIGABYTE + 70_000 * 3_072 + 4 * values
 
 
+def test_smaller_images_need_less(residual):
+    """Every map of 16x16 images has a quarter of the values, and a batch has 4 times the images."""
+    config = residual(20)
+    activations = (7 * 16_384 + 6 * 8_192 + 6 * 4_096) // 4 + 10 + 768
+    values = 4 * 269_722 + 4 * activations * 128 + 4 * (4_096 + 768) * 10_000
+    small = residual(20, data=replace(config.data, size=16))
+    assert estimate_bytes(small) == GIGABYTE + 70_000 * 768 + 4 * values
+
+
 def test_larger_runs_need_more(residual):
     config = residual(20)
     optim = config.optim

@@ -15,7 +15,7 @@ from degradation.config.errors import ConfigError, not_allowed, quote, select
 from degradation.config.options import declared_options, describe_allowed, is_allowed
 from degradation.config.rules import Registered
 from degradation.config.schedule_checks import check_schedule
-from degradation.config.schema import KEYS, Config, Model
+from degradation.config.schema import AREA, KEYS, Config, Model
 from degradation.external_code import ExternalCodeError, is_identity
 from degradation.registry import BLOCKS, DATASETS, NETWORKS, Registry
 
@@ -168,9 +168,8 @@ def _check_data(config: Config) -> None:
     facts = DATASETS.facts(data.name)
     if data.root is None and facts.get("needs_root", True):
         raise ConfigError(f"data.root: is missing; allowed: {_describe_root(data.name, facts)}")
-    if data.size is not None and not facts.get("resizable", False):
-        allowed = f"null, since the images of data.name={data.name} are not resized"
-        raise not_allowed(config, "data.size", allowed)
+    if data.size is not None:
+        _check_size(config, data.size, facts)
     is_streamed = facts.get("streamed", False)
     if is_streamed and data.stream is None:
         allowed = f"not null, since data.name={data.name} is read from disk"
@@ -178,6 +177,21 @@ def _check_data(config: Config) -> None:
     if data.stream is not None and not is_streamed:
         allowed = f"null, since data.name={data.name} is held in memory"
         raise not_allowed(config, "data.stream", allowed)
+
+
+def _check_size(config: Config, size: int, facts: Mapping[str, Any]) -> None:
+    """Check that images can be resized to the side `size`, as far as the registration tells it."""
+    name = config.data.name
+    if not facts.get("resizable", False):
+        allowed = f"null, since the images of data.name={name} are not resized"
+        raise not_allowed(config, "data.size", allowed)
+    side = facts.get("side")
+    if side is not None and size > side and config.data.resize == AREA:
+        allowed = (
+            f"null, or at most {side}, since area averaging (data.resize=area) cannot enlarge the"
+            f" images of data.name={name}"
+        )
+        raise not_allowed(config, "data.size", allowed)
 
 
 def _describe_root(name: str, facts: Mapping[str, Any]) -> str:

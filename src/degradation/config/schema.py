@@ -39,6 +39,7 @@ from degradation.config.rules import (
 from degradation.registry import BLOCKS, DATASETS, NETWORKS, OPTIMIZERS, PROBES, SHAPES
 
 FP32, TF32, BF16 = "fp32", "tf32", "bf16"
+AREA, BILINEAR = "area", "bilinear"
 
 
 @dataclass
@@ -70,12 +71,11 @@ class Data:
 
     name: str = key("the data set", OneOf(DATASETS.names))
     root: str | None = key("folder of the files; null if they ship with a package", FOLDER)
-    size: int | None = key(
-        "image_folder: side to resize to, in pixels; null: all images have the same size", SIDE
+    size: int | None = key("side to resize all images to, in pixels; null: no resizing", SIDE)
+    resize: str = key(
+        "area averaging, or bilinear by Pillow", choice(AREA, BILINEAR), hash_default=BILINEAR
     )
-    pad: int = key(
-        "zero padding on each side before the random crop; 0: no crop", whole_number(0, 1024)
-    )
+    pad: int = key("zeros on each side before the random crop; 0: no crop", whole_number(0, 1024))
     flip: bool = key("random horizontal flip")
     normalisation: str = key(
         "channel: mean and standard deviation of each channel; pixel: per-pixel mean only",

@@ -19,7 +19,8 @@ a wrong file and ConfigError for a wrong key. The facts of a registration are li
                  the shape, where it is known without the files (`make plan` and `make census` then
                  need no data); the side of streamed images is data.stream.crop
     needs_root   False if data.root may be null (default True)
-    resizable    True if data.size may be set (default False)
+    resizable    True if data.size may be set (default False); `load_dataset` then resizes the
+                 images, unless the reader has done so
     streamed     True if the reader returns a StreamedDataset (default False)
     checks_images
                  True if every image below data.root is decoded once before the first run starts,

@@ -57,6 +57,7 @@ def find_cifar100_files(data: Data) -> FileSet:
     channels=3,
     side=32,
     classes=10,
+    resizable=True,
 )
 def read_cifar10(data: Data) -> Arrays:
     """Read CIFAR-10: 50,000 and 10,000 images of 10 classes (He et al. 2015, 4.2).
@@ -74,6 +75,7 @@ def read_cifar10(data: Data) -> Arrays:
     channels=3,
     side=32,
     classes=100,
+    resizable=True,
 )
 def read_cifar100(data: Data) -> Arrays:
     """Read CIFAR-100 with its 100 fine classes, 50,000 and 10,000 images. Raises DataError."""

@@ -11,6 +11,8 @@ from torch import Tensor
 from degradation.config import ConfigError, Data, Stream
 from degradation.data.arrays import Arrays
 from degradation.data.folders import Listing
+from degradation.data.image_side import find_known_side
+from degradation.data.resizing import resize_arrays
 from degradation.registry import DATASETS
 
 Batch = tuple[Tensor, Tensor]  # images float32 (B, C, H, W), labels int64 (B,), on a device
@@ -118,6 +120,8 @@ class StreamedDataset:
 def load_dataset(data: Data) -> Dataset | StreamedDataset:
     """Load the data set that `data` names, with data.validation training images held out.
 
+    Images in memory are resized to data.size.
+
     Raises:
         ConfigError: a key is wrong, for example data.root.
         DataError: a file is missing, truncated or corrupt.
@@ -126,6 +130,9 @@ def load_dataset(data: Data) -> Dataset | StreamedDataset:
     dataset: Dataset | StreamedDataset
     if isinstance(content, Arrays):
         content.check(data.name)
+        if data.size is not None:
+            content = resize_arrays(content, data.size, data.resize)
+            content.check(data.name)
         dataset = _wrap_arrays(content)
     else:
         dataset = content
@@ -173,7 +180,7 @@ def find_image_shape(data: Data) -> tuple[int, int, int]:
     The files are read only if the registration lacks the shape. Raises ConfigError, DataError.
     """
     facts = DATASETS.facts(data.name)
-    side = facts.get("side") if data.stream is None else data.stream.crop
+    side = find_known_side(data)
     if side is not None and "channels" in facts and "classes" in facts:
         return facts["channels"], side, facts["classes"]
     dataset = load_dataset(data)

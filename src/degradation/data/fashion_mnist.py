@@ -65,6 +65,7 @@ def find_files(data: Data) -> FileSet:
     channels=1,
     side=28,
     classes=10,
+    resizable=True,
 )
 def read_fashion_mnist(data: Data) -> Arrays:
     """Read Fashion-MNIST: 60,000 and 10,000 images, 10 classes. Raises DataError."""

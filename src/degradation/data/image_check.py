@@ -18,6 +18,7 @@ from degradation.counting import format_count
 from degradation.data.arrays import Arrays
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import check_root, find_splits, iterate_images
+from degradation.data.image_side import name_resizing
 from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
 from degradation.data.skipped_files import describe_skipped_files
 from degradation.durable_io import make_folder, read_file, write_atomically
@@ -27,8 +28,8 @@ from degradation.registry import DATASETS
 MANY = 10_000  # images whose check is announced
 
 # what this process has checked already, since every job of a sweep asks: the root, the images'
-# fingerprint, and the side that they are resized to
-_checked: set[tuple[Path, str, int | None]] = set()
+# fingerprint, and how they are resized
+_checked: set[tuple[Path, str, str]] = set()
 
 
 def check_images(data: Data) -> None:
@@ -46,14 +47,14 @@ def check_images(data: Data) -> None:
 
     root = check_root(data)
     fingerprint = data_fingerprint(data)
-    key = (root, fingerprint, data.size)
+    key = (root, fingerprint, name_resizing(data))
     if key in _checked:
         return
     skipped = describe_skipped_files(root, find_splits(data))
     if skipped is not None:
         warn_once(skipped)
     content = {"images": fingerprint, "size": data.size, "reader": READER_VERSION}
-    name = f"checked-{fingerprint.replace(':', '-')}-{data.size or 'as-is'}.json"
+    name = f"checked-{fingerprint.replace(':', '-')}-{name_resizing(data)}.json"
     markers = [folder / name for folder in _list_marker_folders(root)]
     if not any(_is_valid(marker, content) for marker in markers):
         _check_and_mark(data, root, markers, content)

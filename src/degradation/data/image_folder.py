@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from PIL import Image
 
 from degradation.checksums import CorruptData, seal, unseal
 from degradation.config import ConfigError, Data
+from degradation.config.schema import AREA
 from degradation.data.arrays import Arrays
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import MAX_LISTED, check_root, iterate_images
-from degradation.data.image_files import READER_VERSION, read_rgb
+from degradation.data.image_files import READER_VERSION, ImageError, read_rgb
+from degradation.data.image_side import name_resizing
 from degradation.data.parallel_reading import read_images
+from degradation.data.resizing import resize_images
 from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
 from degradation.durable_io import make_folder, read_file, write_atomically
 from degradation.registry import DATASETS
@@ -43,13 +45,13 @@ def read_image_folder(data: Data) -> Arrays:
     root = check_root(data)
     folder = find_cache_folder(root)
     if folder is None:
-        return decode_images(root, data.size)
+        return decode_images(root, data)
     digest = data_fingerprint(data).removeprefix("sha256:")
-    cache_file = folder / f"{digest}-{data.size or 'as-is'}.npz"
+    cache_file = folder / f"{digest}-{name_resizing(data)}.npz"
     with _lock(cache_file):
         arrays = _read_cache(cache_file, data.size)
         if arrays is None:
-            arrays = decode_images(root, data.size)
+            arrays = decode_images(root, data)
             _write_cache(cache_file, arrays)
     return arrays
 
@@ -67,17 +69,16 @@ def _lock(cache_file: Path) -> Iterator[None]:
         yield
 
 
-def decode_images(root: Path, size: int | None) -> Arrays:
-    """Decode every image of both splits.
+def decode_images(root: Path, data: Data) -> Arrays:
+    """Decode every image of both splits, and resize it as data.size and data.resize say.
 
     Args:
         root: a checked root
-        size: the side in pixels to resize to, or None if all images are squares of one size
 
     Raises:
-        ConfigError: a class has no image; or `size` is None, and images are not square or differ
+        ConfigError: a class has no image; or data.size is None, and images are not square or differ
             in size.
-        DataError: some files cannot be used as images.
+        DataError: some files cannot be used as images, or are too small for area averaging.
     """
     paths: list[Path] = []
     labels: dict[str, list[int]] = {}
@@ -86,7 +87,7 @@ def decode_images(root: Path, size: int | None) -> Arrays:
         for label, image in iterate_images(root, split):
             labels[split].append(label)
             paths.append(Path(image.path))
-    images = list(read_images(root, paths, partial(_decode_image, size=size)))
+    images = list(read_images(root, paths, partial(_decode_image, data=data)))
     _check_sizes(root, paths, [(pixels.shape[2], pixels.shape[1]) for pixels in images])
     train, test = (np.array(labels[split], dtype=np.int64) for split in SPLITS)
     return Arrays(np.stack(images[: len(train)]), train, np.stack(images[len(train) :]), test)
@@ -119,12 +120,21 @@ def _check_sizes(root: Path, paths: Sequence[Path], sizes: Sequence[tuple[int, i
     )
 
 
-def _decode_image(path: Path, size: int | None) -> np.ndarray:
-    """Return uint8 (3, H, W); H = W = size unless size is None."""
+def _decode_image(path: Path, data: Data) -> np.ndarray:
+    """Return uint8 (3, H, W); H = W = data.size unless it is None. Raises ImageError."""
     image = read_rgb(path)
-    if size is not None and image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image).transpose(2, 0, 1)
+    pixels = np.asarray(image).transpose(2, 0, 1)
+    size = data.size
+    if size is None or image.size == (size, size):
+        return pixels
+    if data.resize == AREA and min(image.size) < size:
+        raise ImageError(
+            path,
+            f"has {image.width}x{image.height} pixels, which area averaging cannot enlarge to"
+            f" {size}x{size}",
+            "set a smaller data.size, or data.resize=bilinear",
+        )
+    return resize_images(pixels, size, data.resize)
 
 
 def _read_cache(path: Path, size: int | None) -> Arrays | None:

@@ -3,9 +3,28 @@
 from pathlib import Path
 
 from degradation.config import Data
+from degradation.config.schema import BILINEAR
 from degradation.data.errors import DataError
 from degradation.data.folders import check_root, find_splits, iterate_images
 from degradation.registry import DATASETS
+
+
+def find_known_side(data: Data) -> int | None:
+    """Return the side that the configuration or the registration states, without reading files.
+
+    This is the side of the images that a network sees, in pixels; None if it is not stated.
+    """
+    if data.stream is not None:
+        return data.stream.crop
+    side: int | None = data.size or DATASETS.facts(data.name).get("side")
+    return side
+
+
+def name_resizing(data: Data) -> str:
+    """Return how images are resized, as in the names of cached files: as-is, 16 or 16-area."""
+    if data.size is None:
+        return "as-is"
+    return str(data.size) if data.resize == BILINEAR else f"{data.size}-{data.resize}"
 
 
 def find_image_side(data: Data) -> int | None:
@@ -14,11 +33,8 @@ def find_image_side(data: Data) -> int | None:
     It is read from the first training image if neither the configuration nor the registration has
     it. None if it is unknown until the images are read. Raises ConfigError.
     """
-    facts = DATASETS.facts(data.name)
-    if data.stream is not None:
-        return data.stream.crop
-    side: int | None = data.size or facts.get("side")
-    if side is None and "splits" in facts:
+    side = find_known_side(data)
+    if side is None and "splits" in DATASETS.facts(data.name):
         side = _read_first_side(data)
     return side
 

@@ -51,7 +51,7 @@ def estimate_bytes(config: Config) -> int | None:
     is_built_in = NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block)
     if not is_known or not is_built_in:
         return None
-    channels, side = int(facts["channels"]), int(facts["side"])
+    channels, side = int(facts["channels"]), int(config.data.size or facts["side"])
     layers = list_layers(model, channels, side, facts["classes"])
     pixels = channels * side**2
     parameters = sum(layer.parameters for layer in layers)
