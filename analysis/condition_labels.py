@@ -13,6 +13,7 @@ NULL = "null\n"
 # The label of a key's value, and the label of null.
 TEMPLATES = {
     "data.name": "data set {}",
+    "data.resize": "{} resizing",
     "data.size": "image size {}",
     "data.validation": "{} validation images",
     "model.bn_parts": "batch normalisation in {} parts",
@@ -52,6 +53,7 @@ ALWAYS_NAMED = ("config.data.name", "config.optim.name")
 KEY_NAMES = {
     "data.name": "data set",
     "data.pad": "padding",
+    "data.resize": "method of resizing",
     "data.size": "image size",
     "data.validation": "number of validation images",
     "model.bn_parts": "number of batch normalisation's parts",

@@ -17,6 +17,8 @@ AllowedValues = Mapping[str, tuple[object, ...]]  # by key
 # after it.
 ANY: dict[str, tuple[object, ...]] = {
     "data.flip": (True,),
+    "data.size": (None,),
+    "data.resize": ("area", "bilinear"),  # without effect on images that are not resized
     "model.order": ("post",),
     "schedule.factor": (0.1,),
     "optim.lr": (0.1,),
@@ -179,7 +181,7 @@ def _describe_departures(
     departs = departures(runs)
     lines = []
     for key in map(str, departs):
-        expected = groups[key] if key in groups else " or ".join(map(str, allowed[key]))
+        expected = groups.get(key) or " or ".join(map(_format_allowed, allowed[key]))
         values = [_format_value(run, key) for _, run in runs[departs[key]].iterrows()]
         lines += [
             f"{key} is {value}, but the paper's protocol requires {expected}"
@@ -212,7 +214,13 @@ def _imagenet_departures(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _disallowed(runs: pd.DataFrame, allowed: AllowedValues) -> pd.DataFrame:
-    columns = {key: ~_values(runs, key).isin(list(values)) for key, values in allowed.items()}
+    columns = {}
+    for key, allowed_values in allowed.items():
+        values = _values(runs, key)
+        is_allowed = values.isin(list(allowed_values))
+        if None in allowed_values:
+            is_allowed |= values.isna()
+        columns[key] = ~is_allowed
     return pd.DataFrame(columns)
 
 
@@ -268,6 +276,10 @@ def _format_value(run: pd.Series, key: str) -> str:
             name = column.removeprefix(f"config.{key}").lstrip(".")
             parts.append(f"{name} {_format_number(run[column])}".strip())
     return ", ".join(parts) or NULL
+
+
+def _format_allowed(value: object) -> str:
+    return NULL if value is None else str(value)
 
 
 def _format_number(value: object) -> str:

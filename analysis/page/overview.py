@@ -71,11 +71,14 @@ def describe_data(runs: pd.DataFrame, name: str) -> str:
     words = DATA_IN_WORDS.get(name, "")
     members = runs[runs["data"] == name]
     details = [] if name == STREAMED else _count_images(members)
+    sizes = members.get(IMAGE_SIZE, pd.Series(dtype=float)).drop_duplicates()
+    size = f"{float(sizes.iloc[0]):.0f}" if len(sizes) == 1 and sizes.notna().all() else None
     if words:
+        if size is not None:
+            words += f", resized to {size}x{size} pixels"
         return f"{', '.join([words, *details])})"
-    size = members.get(IMAGE_SIZE, pd.Series(dtype=float)).dropna().unique()
-    if len(size) == 1:
-        details = [f"{float(size[0]):.0f}x{float(size[0]):.0f} pixels", *details]
+    if size is not None:
+        details = [f"{size}x{size} pixels", *details]
     chance = members[CHANCE].dropna().unique()
     if len(chance) == 1:
         details.append(f"chance error {chance[0]:.3g} %")

@@ -145,6 +145,7 @@ def test_each_departure_from_cifar10_is_detected(protocol_runs, overrides):
             ("schedule.plateau=null",),
             {"schedule.plateau is null": "a learning-rate drop when the error stops falling"},
         ),
+        ("cifar10", ("data.size=16",), {"data.size is 16": "null"}),
         ("cifar10", (), {}),
         ("imagenet", (), {}),
         ("cifar10", ("data=cifar100", "optim.lr=0.05"), {}),
@@ -263,7 +264,6 @@ def test_each_departure_from_imagenet_is_detected(protocol_runs, override):
 FREE_KEYS = {
     "data.root",
     "data.margin",
-    "data.size",
     "data.stream",
     "data.stream.ten_crop",
     "data.stream.workers",

@@ -191,6 +191,15 @@ def test_images_of_ones_own_are_described_as_far_as_known(build_frame):
     assert list_facts(frame)[0].startswith("images of one's own (32x32 pixels, 180 training")
 
 
+def test_resized_images_are_described_by_both_sides(build_frame):
+    frame = build_frame({"plain": {20: [1.0, 2.0]}}, data="cifar10")
+    frame.runs["config.data.size"] = 16
+    text = "CIFAR-10 (photographs of 32x32 pixels, 10 classes, resized to 16x16 pixels"
+    assert list_facts(frame)[0].startswith(text)
+    frame.runs["config.data.size"] = [16, None]  # a sweep over the size
+    assert "resized" not in list_facts(frame)[0]
+
+
 def read_variables(block):
     return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", block))
 
