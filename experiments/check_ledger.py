@@ -4,10 +4,10 @@ python experiments/check_ledger.py                   # all entries with a record
 python experiments/check_ledger.py quick --write     # replace what differs by what was drawn
 
 An entry of the ledger is a folder named after an experiment, or after a set of records that
-publish.py has published with --records. What belongs to it is what is
-committed there; `--new` adds what the report has beyond that. On one machine the files are equal
-byte for byte. On another, the versions of fonts and libraries may change figures: `--tables`
-compares only the tables. The exit status is 1 if a file differs.
+publish.py has published with --records, which may be runs of an experiment on other images. What
+belongs to it is what is committed there; `--new` adds what the report has beyond that. On one
+machine the files are equal byte for byte. On another, the versions of fonts and libraries may
+change figures: `--tables` compares only the tables. The exit status is 1 if a file differs.
 
 The ledger's text, README.md beside the folder of the entries, has tables of verdicts between
 markers (analysis/ledger_tables.py). They are compared and written like the files.
@@ -27,6 +27,8 @@ from degradation.config.errors import ConfigError, quote
 from degradation.counting import format_count
 from degradation.durable_io import write_atomically
 from degradation.errors import UserError
+from degradation.records.root import list_run_ids
+from degradation.sweep.runs import expand_runs
 
 LEDGER = Path("experiments/ledger")
 ARCHIVE = "records.zip"
@@ -68,12 +70,24 @@ def find_entries(ledger: Path, names: list[str]) -> list[Path]:
     return [entry for entry in entries if not names or entry.name in names]
 
 
+def holds_experiment(entry: Path) -> bool:
+    """Return whether the records of an entry are runs of the experiment of its name.
+
+    They may be runs of that experiment on other images, whose ids need these images.
+    """
+    if not EXPERIMENTS.joinpath(f"{entry.name}.yaml").exists():
+        return False
+    published = list_run_ids(entry / ARCHIVE)
+    runs = expand_runs([f"experiment={entry.name}", "tracking=disabled"])
+    return any(run.run_id in published for run in runs)
+
+
 def draw(entry: Path, folder: Path, *, only_tables: bool) -> Path:
     """Write the report of an entry's records and return its folder. Raises NoReport."""
     command = [sys.executable, str(REPORT), f"--reports={folder}"]
     if only_tables:
         command.append("--tables")
-    if EXPERIMENTS.joinpath(f"{entry.name}.yaml").exists():
+    if holds_experiment(entry):
         command += ["tracking=disabled", f"experiment={entry.name}"]
         command += [f"record_root={entry / ARCHIVE}"]
     else:

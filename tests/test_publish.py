@@ -303,6 +303,13 @@ def test_entry_without_an_experiment_is_drawn(folder, tmp_path):
     assert "plain-20,digits" in (report / "runs.csv").read_text()
 
 
+def test_records_of_other_images_are_not_drawn_as_the_experiment():
+    """The runs of `natural` in the ledger are on a folder of images, the experiment on CIFAR-10."""
+    holds_experiment = load_script("check_ledger").holds_experiment
+    assert not holds_experiment(REPOSITORY / "experiments/ledger/natural")
+    assert holds_experiment(REPOSITORY / "experiments/ledger/width_digits")
+
+
 def test_archive_is_not_published_again(archive, tmp_path):
     publish = load_script("publish").publish
     with pytest.raises(UserError, match=r"^record_root: .* is a file, and this command writes"):
