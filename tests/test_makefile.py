@@ -1,11 +1,14 @@
 """The Makefile: when a report is written and where, and which variables are refused."""
 
 import html
+import json
 import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.clones import ROOT, link_clone, make
 
@@ -58,6 +61,29 @@ def test_failed_launch_leaves_reports_and_is_one_line(clone, target, launch):
     assert completed.stdout == ""
     assert page.read_text() == GOOD_REPORT
     assert [path.name for path in (clone / "reports").iterdir()] == ["quick"]
+
+
+@pytest.mark.slow
+def test_natural_trains_on_a_folder_of_images(clone, tmp_path):
+    random = np.random.RandomState(0)
+    for place in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        folder = tmp_path / "images" / place
+        folder.mkdir(parents=True)
+        for index in range(8):
+            pixels = random.randint(0, 256, (20, 20, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{index}.png")
+    settings = "model.width=4 optim.batch_size=8 schedule.iterations=12 probes=none"
+    data = f"data=image_folder data.root={tmp_path / 'images'} tracking=disabled"
+    words = ["EXPERIMENT=natural", "SEEDS=0", "DEPTHS=20", f"ARGS={settings} {data}"]
+    completed = make("reproduce", *words, cwd=clone)
+    assert completed.returncode == 0, completed.stderr
+    runs = [json.loads(path.read_text()) for path in (clone / "runs").glob("*/run.json")]
+    assert sorted(run["family"] for run in runs) == ["plain", "residual"]
+    for run in runs:
+        assert run["config"]["data"]["size"] == 16
+        assert run["config"]["schedule"]["milestones"] == [6, 9]
+    (page,) = (clone / "reports").glob("natural*/report.html")
+    assert "images of one" in html.unescape(page.read_text())
 
 
 @pytest.mark.slow

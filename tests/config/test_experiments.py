@@ -1,5 +1,8 @@
 """Every committed experiment composes, and every network in it can be built."""
 
+import json
+import zipfile
+
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -8,12 +11,14 @@ from PIL import Image
 from degradation.config import CONF
 from degradation.data.folders import list_images
 from degradation.models.network import Network
+from degradation.run_id import compute_run_id, hashed_values
+from degradation.sweep.expand import expand_configs
 from degradation.sweep.runs import expand_runs
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 # runs per seed
 RUNS_PER_SEED = {
-    "paper": 10, "quick": 10, "deep": 2, "short": 4, "shortcuts": 8, "bottleneck": 6,
+    "paper": 10, "quick": 10, "deep": 2, "short": 4, "natural": 8, "shortcuts": 8, "bottleneck": 6,
     "preactivation": 12, "longer": 8, "learning_rate": 16, "construction": 10,
     "imagenet": 8, "imagenet_bottleneck": 3,
     "preactivation_digits": 8, "bottleneck_digits": 4, "convergence": 7,
@@ -22,7 +27,7 @@ RUNS_PER_SEED = {
 CIFAR_EXPERIMENTS = [
     name
     for name in EXPERIMENTS
-    if not name.endswith("_digits") and not name.startswith(("imagenet", "quick"))
+    if not name.endswith("_digits") and not name.startswith(("imagenet", "quick", "natural"))
 ]
 # channels and classes of the images
 CLASSES = {"digits": (1, 10), "cifar10": (3, 10), "imagenet": (3, 1000)}
@@ -81,6 +86,35 @@ def test_cifar_experiment_follows_the_papers_protocol(name):
             assert optim.lr == 0.1
 
 
+def test_natural_is_the_experiment_that_was_fixed_before_its_runs():
+    runs = expand_runs(["experiment=natural"])
+    assert len(runs) == 24
+    assert {run.config.model.depth for run in runs} == {20, 32, 44, 56}
+    for run in runs:
+        data, schedule = run.config.data, run.config.schedule
+        assert (data.name, data.size, data.resize) == ("cifar10", 16, "area")
+        assert (data.pad, data.flip, data.margin) == (2, True, 0.5)
+        assert (schedule.iterations, schedule.milestones) == (19_200, [9_600, 14_400])
+        assert (run.config.optim.lr, schedule.factor, run.config.precision.dtype) == (
+            0.1,
+            0.1,
+            "fp32",
+        )
+
+
+def test_published_runs_on_natural_images_belong_to_the_experiment():
+    """They are runs on a folder of images, which is known by its content only."""
+    archive = zipfile.ZipFile(CONF.parent / "experiments/ledger/natural/records.zip")
+    published = [json.loads(line) for line in archive.read("run.jsonl").splitlines()]
+    assert len(published) >= 2
+    configs = expand_configs(["experiment=natural", "data=image_folder", "data.root=unread"])
+    for row in published:
+        content = row["config"]["data"]["content"]
+        hashed = {compute_run_id(config, content): config for config in configs}
+        assert row["run_id"] in hashed
+        assert hashed_values(hashed[row["run_id"]], content) == row["config"]
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_has_the_seeds_that_its_claims_need(name):
     """Three; five for the paper's own protocol; twelve where the power needs them.
@@ -102,6 +136,7 @@ def test_every_general_experiment_has_a_digits_version():
         "paper",
         "deep",
         "short",
+        "natural",
         "imagenet",
         "imagenet_bottleneck",
         "quick",
