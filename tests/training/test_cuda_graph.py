@@ -137,6 +137,39 @@ def test_inputs_of_other_shapes_are_not_replayed():
     assert graph.replays == 2
 
 
+def test_shape_is_recorded_after_its_own_warm_up():
+    """cuDNN chooses its algorithms for each shape; doing so while recording would fail."""
+    recorder = OperationRecorder()
+    double = ReplayedCall(recorder, "doubling")
+    for size in (3, 3, 2, 3, 2, 2, 3):
+        double(lambda x: (2 * x,), torch.rand(size))
+    (graph,) = recorder.graphs
+    assert graph.replays == 1
+    assert double._inputs[0].shape == (3,)
+
+
+def test_first_error_of_a_recording_is_reported(caplog):
+    class EndingFails(OperationRecorder):
+        def record(self, function):
+            try:
+                return super().record(function)
+            finally:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    def read_value(values):
+        raise ValueError("operation not permitted when stream is capturing\nmore")
+
+    call = ReplayedCall(EndingFails(), "a step")
+    call._warm_up_calls[(torch.Size([2]),)] = WARM_UP_CALLS
+    with caplog.at_level(logging.WARNING), pytest.raises(ValueError, match="not permitted"):
+        call(read_value, torch.zeros(2))  # the ordinary call that follows raises it too
+    assert call.problem == (
+        "RuntimeError: operation failed due to a previous error during capture,"
+        " after ValueError: operation not permitted when stream is capturing"
+    )
+    assert call.problem in caplog.messages[0]
+
+
 @pytest.mark.parametrize("keys", [("model.bn_parts=2",), ("cuda_graphs=false",)], ids=str)
 def test_no_graphs_on_a_cpu(tiny, digits, keys):
     trainer = Trainer(tiny(*keys), digits, CPU)

@@ -7,6 +7,7 @@ same memory, so replays give the numbers of ordinary calls.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar, cast
@@ -24,8 +25,9 @@ log = logging.getLogger(__name__)
 
 Outputs = TypeVar("Outputs", bound=tuple[Tensor, ...])
 
-# Calls before a function is recorded. They initialise what must not happen while recording: the
-# optimiser's state, libraries, and the choice of cuDNN's algorithms.
+# Calls with the same shapes before a function is recorded. They do what must not happen while
+# recording: create the optimiser's state, load libraries, and choose cuDNN's algorithms, which it
+# does anew for every shape.
 WARM_UP_CALLS = 3
 
 
@@ -52,8 +54,10 @@ class GraphRecorder(Protocol):
 class CudaGraphRecorder:
     """Records CUDA graphs on the current device. All that it records shares one memory pool.
 
-    Sharing is safe because nothing in the pool is read after another graph's replay: callers copy
-    a replay's outputs before the next one, and the next update overwrites the gradients.
+    Sharing is safe because replays follow one another on one stream, and nothing in the pool is
+    read after another graph's replay: callers copy a replay's outputs before the next one, and the
+    next update overwrites the gradients. What outlives a replay, such as weights, BN's moving
+    averages and the optimiser's state, was allocated before, outside the pool.
     """
 
     def __init__(self) -> None:
@@ -70,7 +74,7 @@ class CudaGraphRecorder:
         return outputs
 
     def record(self, function: Callable[[], Outputs]) -> tuple[Graph, Outputs]:
-        """Record a call. Any exception means that it cannot be recorded; nothing has changed."""
+        """Record a call. After an exception, no kernel has run, so the call can be made eagerly."""
         current = torch.cuda.current_stream()
         graph = torch.cuda.CUDAGraph()
         try:
@@ -88,8 +92,9 @@ class CudaGraphRecorder:
 class ReplayedCall:
     """Calls of one function of tensors, which are recorded once and then replayed.
 
-    Without a recorder, and with inputs of other shapes than the recorded ones, every call is an
-    ordinary one. If recording fails, a line is logged, and so is every later call.
+    The first shapes that occur more than WARM_UP_CALLS times are recorded. Without a recorder, and
+    with inputs of other shapes, every call is an ordinary one. If recording fails, a line is
+    logged, and every later call is an ordinary one.
 
     The function reads and writes tensors at fixed addresses, waits for no device, and depends on no
     Python value that changes between calls. It is not stored, so that a method does not keep its
@@ -106,7 +111,7 @@ class ReplayedCall:
     def __init__(self, recorder: GraphRecorder | None, name: str) -> None:
         self.recorder, self.name = recorder, name
         self.problem: str | None = None
-        self._ordinary_calls = 0
+        self._warm_up_calls: Counter[tuple[torch.Size, ...]] = Counter()  # by the inputs' shapes
         self._graph: Graph | None = None
         self._inputs: tuple[Tensor, ...] = ()  # the tensors that a replay reads
         self._outputs: tuple[Tensor, ...] = ()  # the tensors that a replay writes
@@ -119,8 +124,9 @@ class ReplayedCall:
     def __call__(self, function: Callable[..., Outputs], *inputs: Tensor) -> Outputs:
         """Return the function's outputs. After a replay, they are valid until the next call."""
         if self._graph is None and self.recorder is not None:
-            if self._ordinary_calls < WARM_UP_CALLS:
-                self._ordinary_calls += 1
+            shapes = tuple(value.shape for value in inputs)
+            if self._warm_up_calls[shapes] < WARM_UP_CALLS:
+                self._warm_up_calls[shapes] += 1
                 return self.recorder.warm_up(partial(function, *inputs))
             self._record(self.recorder, function, inputs)
         if self._graph is None or not self._fits(inputs):
@@ -138,7 +144,7 @@ class ReplayedCall:
         try:
             self._graph, self._outputs = recorder.record(partial(function, *self._inputs))
         except Exception as error:  # whatever an operation raises that cannot be recorded
-            self.problem = f"{type(error).__name__}: {error}".splitlines()[0]
+            self.problem = _describe(error)
             log.warning(
                 "%s cannot be recorded in a CUDA graph, and takes longer without one (%s)",
                 self.name,
@@ -149,6 +155,15 @@ class ReplayedCall:
     def _fits(self, inputs: tuple[Tensor, ...]) -> bool:
         shapes = [value.shape for value in inputs]
         return shapes == [value.shape for value in self._inputs]
+
+
+def _describe(error: BaseException) -> str:
+    """Return one line about why a recording failed.
+
+    Ending an interrupted recording raises too, which says less than the error that came before.
+    """
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return line if error.__context__ is None else f"{line}, after {_describe(error.__context__)}"
 
 
 def find_recorder(
