@@ -1,6 +1,7 @@
 """Each optimiser's updates, computed by hand from its paper's formulas; decay groups; resuming."""
 
 import math
+import warnings
 
 import pytest
 import torch
@@ -136,3 +137,23 @@ def test_checkpoints_move_between_kinds_of_updates(tiny, digits, monkeypatch, na
         assert resumed.optimizer.state_dict()["param_groups"][0]["lr"] == resumed.lr
         losses[first, second] = resumed.sums.loss.item()
     assert list(losses.values()) == pytest.approx([losses[(), ()]] * 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_unrecorded_update_on_a_gpu_warns_of_nothing(compose_config, monkeypatch, name):
+    """PyTorch warns of updates outside a CUDA graph, but the first ones cannot be in one."""
+
+    class Stream:
+        def is_capturing(self):
+            return False
+
+    monkeypatch.setattr(base, "FUSED_DEVICES", ("cpu",))
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: cuda)
+    monkeypatch.setattr(torch.accelerator, "current_stream", Stream)
+    layer = build_layer(2.0)
+    optimizer = build_optimizer(layer, compose_config(f"optim={name}").optim)
+    layer.weight.grad = torch.ones(1, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        optimizer.step()

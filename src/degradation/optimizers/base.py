@@ -44,6 +44,8 @@ class ScheduledOptimizer(torch.optim.Optimizer):
         super().__init__(*arguments, **options)
         self.has_device_rate = isinstance(self.param_groups[0]["lr"], Tensor)
         self._rate = float(self.param_groups[0]["lr"])
+        # PyTorch's Adam would warn at the first update, which is never recorded
+        self._warned_capturable_if_run_uncaptured = True
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the learning rate of the next update."""
