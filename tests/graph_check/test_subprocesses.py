@@ -20,6 +20,11 @@ checks = sys.stdin.buffer.read()
 for answer in json.loads(sys.argv[1]):
     if answer == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if answer == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if answer == "half":
+        print('{"network":', end="", flush=True)
+        break
     if answer == "hang":
         signal.pause()
     if isinstance(answer, int):
@@ -59,9 +64,10 @@ def test_answers_arrive_in_order(answer_with, tiny_check):
 @pytest.mark.parametrize(
     ("ending", "problem"),
     [
-        (3, "ended with exit status 3: RuntimeError: illegal memory access"),
-        ("kill", "ended with exit status -9"),
-        (["no", "object"], "ended with exit status -9"),
+        (3, "ended with exit status 3 (RuntimeError: illegal memory access)"),
+        ("segfault", "ended with exit status -11"),
+        ("kill", "was killed, or did not answer within 120 s"),
+        ("half", "ended with exit status 0"),
     ],
 )
 def test_process_that_dies_is_a_transient_problem(answer_with, tiny_check, ending, problem):
@@ -76,7 +82,7 @@ def test_process_that_hangs_is_killed(answer_with, tiny_check, monkeypatch):
     monkeypatch.setattr(subprocesses, "ANSWER_TIMEOUT_S", 0.2)
     answer_with("hang")
     (comparison,) = compare_each([tiny_check], CPU)
-    assert comparison.problem.endswith("exit status -9")
+    assert comparison.problem.endswith("did not answer within 0.2 s")
 
 
 def test_other_checks_get_a_new_process(answer_with, tiny_check):

@@ -8,12 +8,14 @@ import contextlib
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -22,6 +24,7 @@ from degradation.graph_check.comparison import Comparison, compare_steps
 
 COMMAND = (sys.executable, "-m", "degradation.graph_check")
 ANSWER_TIMEOUT_S = 120  # for one comparison, and for importing torch, maybe from a network disk
+GRACE_S = 10  # for a process to end that has closed its stdout
 UNAVAILABLE = "unavailable"  # the key of an answer: why the process cannot use the device
 
 
@@ -36,14 +39,12 @@ def compare_each(checks: Sequence[Check], device: torch.device) -> Iterator[Comp
 
 def _compare_until_failure(checks: Sequence[Check], device: torch.device) -> Iterator[Comparison]:
     """Yield comparisons of one process, up to the first that has a problem: at least one."""
-    process = subprocess.Popen(
-        COMMAND,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        errors = _collect_errors(process)
+    pipe = subprocess.PIPE
+    # errors go to a file, since a pipe that nobody reads could fill up and stop the process
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=errors) as process,
+    ):
         _send(process, pickle.dumps((list(checks), str(device))))
         for check in checks:
             answer = _receive(process)
@@ -52,27 +53,13 @@ def _compare_until_failure(checks: Sequence[Check], device: torch.device) -> Ite
                 yield compare_steps(check, device)
                 break
             if not answer:
-                process.kill()
-                yield _describe_death(check, process.wait(), errors)
+                yield _describe_end(check, process, errors)
                 break
             comparison = Comparison(**answer)
             yield comparison
             if comparison.problem is not None:
                 break  # the next one gets a new process, since this one may be unusable
         process.kill()
-
-
-def _collect_errors(process: subprocess.Popen[bytes]) -> list[str]:
-    """Return a list that a thread fills with the lines of the process's stderr."""
-    lines: list[str] = []
-    stderr = process.stderr
-    assert stderr is not None
-
-    def read() -> None:
-        lines.extend(line.decode(errors="replace").strip() for line in stderr)
-
-    threading.Thread(target=read, daemon=True).start()
-    return lines
 
 
 def _send(process: subprocess.Popen[bytes], content: bytes) -> None:
@@ -90,17 +77,29 @@ def _receive(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     timer = threading.Timer(ANSWER_TIMEOUT_S, process.kill)
     timer.start()
     try:
-        answer = json.loads(process.stdout.readline())
-    except ValueError:
-        return {}
+        line = process.stdout.readline()
     finally:
         timer.cancel()
-    return answer if isinstance(answer, dict) else {}
+    return json.loads(line) if line.endswith(b"\n") else {}
 
 
-def _describe_death(check: Check, status: int, errors: list[str]) -> Comparison:
-    reason = f": {errors[-1]}" if errors else ""
-    problem = f"the process that checks captured steps ended with exit status {status}{reason}"
+def _describe_end(check: Check, process: subprocess.Popen[bytes], errors: IO[bytes]) -> Comparison:
+    """Return the comparison of a process that has ended without an answer."""
+    try:
+        status = process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:  # a GPU that is out of order can keep a process from ending
+        process.kill()
+        status = process.wait()
+    if status == -signal.SIGKILL:
+        reason = f"was killed, or did not answer within {ANSWER_TIMEOUT_S} s"
+    else:
+        reason = f"ended with exit status {status}"
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), None)
+    problem = f"the process that checks captured steps {reason}"
+    if last is not None:
+        problem += f" ({last})"
     return Comparison(check.network, check.config.precision.dtype, problem, is_transient=True)
 
 
