@@ -266,6 +266,8 @@ def _free_memory(device: torch.device) -> None:
     """Return the memory of earlier trainings to the driver, and forget how much they took."""
     gc.collect()
     if device.type == "cuda":
+        # cuBLAS has a workspace for each stream and thread, and every recorder has a new stream
+        torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
 
