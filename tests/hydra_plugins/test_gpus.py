@@ -67,7 +67,8 @@ def say_nothing():
     os._exit(0)
 
 def count_fitting(jobs):
-    return len(jobs) * 10
+    is_small = os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith("MIG-d")
+    return len(jobs) * (1 if is_small else 10)
 
 def fail_to_count_fitting(jobs):
     raise KeyError(jobs[0])
@@ -184,6 +185,13 @@ def test_fitting_jobs_are_counted_in_the_same_process(machine):
     gpus = list_visible_gpus(*arguments, ["job 1", "job 2"])
     assert [gpu.fitting for gpu in gpus] == [20] * 4
     assert {gpu.fitting for gpu in list_visible_gpus(*arguments, [])} == {None}
+
+
+def test_mig_instances_may_differ_in_memory(machine):
+    machine("MIG-c MIG-d", CUDA_VISIBLE_DEVICES="MIG-c,MIG-d")
+    arguments = ("fake_library.count_cuda", "fake_library.count_fitting")
+    gpus = list_visible_gpus(*arguments, ["job"])
+    assert [gpu.fitting for gpu in gpus] == [10, 1]
 
 
 def test_unknown_memory_is_a_warning_and_one_job_per_gpu(machine, caplog):

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from hydra.errors import CompactHydraException
@@ -104,10 +103,9 @@ def list_visible_gpus(
         return [Gpu(str(index), variables[0], answer.fitting) for index in range(count)]
     names = [name.strip() for name in listed[0].split(",")]
     if count and names[0].startswith(MIG_PREFIX):
-        names = _select_usable(names, count_gpus)
-    else:
-        names = names[:count]  # a list ends at the first GPU that does not exist
-    return [Gpu(name, variables[0], answer.fitting) for name in names]
+        return _list_mig_instances(names, count_gpus, count_fitting, jobs)
+    # a list ends at the first GPU that does not exist
+    return [Gpu(name, variables[0], answer.fitting) for name in names[:count]]
 
 
 def _may_have_gpus() -> bool:
@@ -120,13 +118,25 @@ def _may_have_gpus() -> bool:
     return has_device_files or shutil.which(DRIVER_PROGRAM) is not None
 
 
-def _select_usable(names: Sequence[str], count_gpus: str) -> list[str]:
-    """Return the MIG instances that a process can use; it sees one only, so each is tried alone."""
+def _list_mig_instances(
+    names: Sequence[str], count_gpus: str, count_fitting: str | None, jobs: Sequence[Any]
+) -> list[Gpu]:
+    """Return the MIG instances that a process can use, each with the jobs that fit into it.
+
+    A process sees one of them only, so each is tried alone.
+    """
+
+    def ask(name: str) -> _Answer:
+        return _ask_child(count_gpus, {CUDA_VARIABLE: name}, count_fitting, jobs)
+
     distinct = list(dict.fromkeys(names))
-    environments = [{CUDA_VARIABLE: name} for name in distinct]
     with ThreadPoolExecutor() as executor:
-        answers = list(executor.map(partial(_ask_child, count_gpus), environments))
-    return [name for name, answer in zip(distinct, answers, strict=True) if answer.count]
+        answers = list(executor.map(ask, distinct))
+    return [
+        Gpu(name, fitting=answer.fitting)
+        for name, answer in zip(distinct, answers, strict=True)
+        if answer.count
+    ]
 
 
 def _ask_child(
