@@ -77,27 +77,26 @@ def build_trainer(config: Config) -> "Trainer":
 
 
 def train_bare(config: Config) -> None:
-    """Run the training loop alone."""
+    """Run the training loop alone, to the end of its last step."""
+    from benchmarks.loop_processes import wait_for_device
+
     trainer = build_trainer(config)
     for _ in range(config.schedule.iterations):
         trainer.step()
+    wait_for_device(trainer.device)
 
 
 def time_iterations(config: Config) -> float:
     """Return the seconds of one iteration, from a few after the first, which is slower."""
-    import torch
-
-    def wait_for_gpu() -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+    from benchmarks.loop_processes import wait_for_device
 
     trainer = build_trainer(config)
     trainer.step()
-    wait_for_gpu()
+    wait_for_device(trainer.device)
     start = time.monotonic()
     for _ in range(SAMPLED_ITERATIONS):
         trainer.step()
-    wait_for_gpu()
+    wait_for_device(trainer.device)
     return (time.monotonic() - start) / SAMPLED_ITERATIONS
 
 
