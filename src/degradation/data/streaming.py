@@ -58,6 +58,9 @@ class StreamingLoader:
         self.evaluated = {name: spread_indices(None, size) for name, size in self.sizes.items()}
         limit = dataset.stream.train_evaluated
         self.evaluated["train"] = spread_indices(limit, self.sizes["train"])
+        # on the device already, so that normalising a batch copies nothing and does not wait
+        self.mean = torch.tensor(dataset.mean, dtype=torch.float32, device=device)
+        self.deviation = torch.tensor(dataset.deviation, dtype=torch.float32, device=device)
         self.centre_view = partial(crop_centre, dataset.stream)
 
     def training_inputs(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
@@ -154,8 +157,7 @@ class StreamingLoader:
         values = v2.to_dtype(images, torch.float32, scale=True)
         crop_axes = [1] * (values.ndim - 4)  # one axis for ten crops, none otherwise
         values = values + shifts.view(len(shifts), *crop_axes, 3, 1, 1)
-        mean, deviation = list(self.dataset.mean), list(self.dataset.deviation)
-        return v2.normalize(values, mean, deviation), labels
+        return (values - self.mean.view(3, 1, 1)) / self.deviation.view(3, 1, 1), labels
 
 
 class _ImageFiles(torch.utils.data.Dataset[RawBatch | DataError]):
