@@ -71,9 +71,10 @@ def build_check(config: Config, channels: int, side: int, classes: int) -> Check
 
 
 def reduce_check(check: Check) -> Check:
-    """Return the small check before a run: the same step, of a network of at most DEPTH layers.
+    """Return the small check before a run: the same step, of a smaller network.
 
-    Deeper networks repeat the same kernels, and larger images only take longer.
+    A CIFAR network has at most DEPTH layers, since deeper ones repeat the same kernels; one for
+    ImageNet keeps its depth. Images have at most SIDE pixels a side: larger ones take longer.
     """
     model = check.config.model
     if model.layout == "cifar":

@@ -6,6 +6,7 @@ longer to launch than the GPU to run. A CUDA graph launches them all at once
 same memory, so replays give the numbers of ordinary calls.
 """
 
+import gc
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -77,6 +78,10 @@ class CudaGraphRecorder:
         """Record a call. After an exception, no kernel has run, so the call can be made eagerly."""
         current = torch.cuda.current_stream()
         graph = torch.cuda.CUDAGraph()
+        # Collecting garbage while recording could free what is on the GPU, which CUDA may
+        # refuse then. And a probe's autograd graph that is still alive would tie the gradients of
+        # the weights to the stream of the probe, which must have no part in a recording.
+        gc.collect()
         try:
             # other threads, such as those of W&B, may use the GPU meanwhile
             with torch.cuda.graph(
