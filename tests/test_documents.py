@@ -139,7 +139,8 @@ def check_overrides(overrides: tuple[str, ...]) -> None:
 
 def split_arguments(words: list[str]) -> tuple[list[str], list[str]]:
     """Return the overrides and the options among a script's arguments."""
-    options = [word for word in words if word.startswith("-") and word != "--"]
+    flags = [word for word in words if word.startswith("-") and word != "--"]
+    options = [flag.partition("=")[0] for flag in flags]
     overrides = [word for word in words if OVERRIDE.match(word)]
     return overrides, options
 
