@@ -18,6 +18,7 @@ from analysis.columns import ERROR_STEP, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference, Estimate
 from analysis.multiple_testing import bonferroni_level, holm_rejections
 from analysis.plain_text import write_reason
+from analysis.seeds_needed import SeedsNeeded, count_seeds
 from analysis.statistics import paired_difference, welch_difference
 
 Key = TypeVar("Key")  # identifies one of a claim's differences, such as a depth
@@ -57,6 +58,8 @@ class Claim:
         is_negligible: whether the verdict is clear, but the effect is too small to matter.
         depths: the depths that the decisive line compares, shallowest first.
         remedy: what may settle an open claim, if that is not more seeds.
+        seeds_needed: how many seeds would settle an open claim, or None if that is unknown, or if
+            something else decides.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Claim:
     is_negligible: bool = field(default=False, kw_only=True)
     depths: tuple[int, ...] = field(default=(), kw_only=True)
     remedy: str = field(default="", kw_only=True)
+    seeds_needed: SeedsNeeded | None = field(default=None, kw_only=True)
 
     @property
     def outcome(self) -> str:
@@ -174,6 +178,22 @@ def decide(
     all_below = all(bound < margin for bound in upper.values())
     verdict = Verdict.REPRODUCED if all_below else Verdict.INCONCLUSIVE
     return Decision(verdict, worst, "upper", 1)
+
+
+def count_seeds_if_open(
+    decision: Decision[Key],
+    differences: Mapping[Key, Estimate],
+    relation: Literal["below", "above"],
+    margin: float,
+) -> SeedsNeeded | None:
+    """Return how many seeds would settle a decision that is inconclusive; otherwise None.
+
+    A decision is settled when it is reproduced or contradicted. Arguments: the decision, and those
+    of `decide` that it was made with.
+    """
+    if decision.verdict is not Verdict.INCONCLUSIVE:
+        return None
+    return count_seeds(differences, relation, margin)
 
 
 def _replace_nan(value: float, replacement: float) -> float:

@@ -16,6 +16,7 @@ from analysis.claim import (
     Claim,
     Compare,
     Verdict,
+    count_seeds_if_open,
     decide,
     is_untrained,
     not_tested,
@@ -76,7 +77,8 @@ def judge_degradation(
             remedy=LEARNING_DEPTHS,
         )
 
-    decision = decide({increase.comparison: increase.difference}, "above", margin)
+    differences = {increase.comparison: increase.difference}
+    decision = decide(differences, "above", margin)
     bound = format_bound(increase.difference, decision.side)
     decisive_line = f"{increase.comparison}: {bound}{increase.format_trend()}"
     verdict, words_bound = decision.verdict, find_bound(increase.difference, decision)
@@ -97,6 +99,7 @@ def judge_degradation(
             words_bound,
         ),
         depths=increase.depths,
+        seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
     )
 
 
@@ -131,6 +134,7 @@ def judge_no_degradation(
     decision = decide(differences, "below", margin)
     shallowest_trained = not is_untrained(groups[shallowest])
     verdict = decision.verdict if shallowest_trained else Verdict.INCONCLUSIVE
+    seeds_needed = count_seeds_if_open(decision, differences, "below", margin)
     bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
     if shallowest_trained:
@@ -158,6 +162,7 @@ def judge_no_degradation(
         plain_words=plain_words,
         depths=(shallowest, decision.worst),
         remedy="" if shallowest_trained else LEARNING_DEPTHS,
+        seeds_needed=seeds_needed if shallowest_trained else None,
     )
 
 
@@ -200,7 +205,8 @@ def judge_fix(
         evidence.append(f"{comparison}, {depth} layers: {bounds}{untrained}")
 
     deepest = max(trained)
-    decision = decide({deepest: differences[deepest]}, "above", margin)
+    decided = {deepest: differences[deepest]}
+    decision = decide(decided, "above", margin)
     bound = format_bound(differences[deepest], decision.side)
     decisive_line = f"{comparison}, {deepest} layers: {bound}"
     return Claim(
@@ -218,6 +224,7 @@ def judge_fix(
             find_bound(differences[deepest], decision),
         ),
         depths=(deepest,),
+        seeds_needed=count_seeds_if_open(decision, decided, "above", margin),
     )
 
 

@@ -5,7 +5,7 @@ These are what `analysis.statistics` computes from runs. A claim is decided by t
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -92,12 +92,15 @@ class Difference(Estimate):
         standard_error: the standard error of that difference. If it is 0, every bound equals the
             mean.
         degrees_of_freedom: those of Student's t; need not be an integer.
+        variances: for each group, its squared coefficient times its variance, or empty if they are
+            unknown. With n runs in each group, the squared standard error is their sum over n.
     """
 
     method = "Welch"
 
     standard_error: float
     degrees_of_freedom: float
+    variances: tuple[float, ...] = ()
 
     def lower_at(self, level: float) -> float:
         return self.mean - self._half_width(level)
@@ -115,7 +118,7 @@ class Difference(Estimate):
         return (-self).p_above(-margin)
 
     def __neg__(self) -> "Difference":
-        return Difference(-self.mean, self.standard_error, self.degrees_of_freedom)
+        return replace(self, mean=-self.mean)
 
     def _half_width(self, level: float) -> float:
         if self.standard_error == 0:

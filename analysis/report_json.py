@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -59,7 +60,10 @@ def _build(kind: type, values: Any, place: str) -> Any:
     if not isinstance(values, dict):
         raise UnreadableSummary(f"{place}: not an object")
     arguments = {}
+    optional = {field.name for field in dataclasses.fields(kind) if field.default is not MISSING}
     for name, hint in get_type_hints(kind).items():
+        if name not in values and name in optional:
+            continue  # a report from before the field was added
         if name not in values:
             raise UnreadableSummary(f"{place}: {name} is missing")
         arguments[name] = _convert(hint, values[name], f"{place}: {name}")

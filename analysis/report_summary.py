@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.claim import Check, Claim, Finding
 from analysis.columns import END_TIME, FINISHED_STATES
 from analysis.frame import Frame
+from analysis.page.certainty import describe_remedy
 from analysis.sections import Section
 
 FORMAT = 1  # of report.json; a file of another format is not read
@@ -34,6 +35,9 @@ class VerdictSummary:
         plain_words: the finding in one short sentence, or empty text.
         decisive_line: the line of evidence on which the verdict rests.
         is_negligible: whether the effect is too small to matter.
+        remedy: what may settle an open claim, in words, or empty text.
+        seeds_needed: how many seeds per network would settle it, or None if that is unknown, more
+            than 1,000, or not what is lacking.
     """
 
     section: str
@@ -46,6 +50,8 @@ class VerdictSummary:
     plain_words: str
     decisive_line: str
     is_negligible: bool
+    remedy: str = ""
+    seeds_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,8 @@ def _summarise_claim(claim: Claim, section: Section) -> VerdictSummary:
         plain_words=claim.plain_words,
         decisive_line=claim.decisive_line,
         is_negligible=claim.is_negligible,
+        remedy=describe_remedy(claim),
+        seeds_needed=claim.seeds_needed.count if claim.seeds_needed else None,
     )
 
 

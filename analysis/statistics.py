@@ -110,11 +110,13 @@ def contrast_from_summaries(
     """
     squared_error = sum(squared_errors)
     freedoms = [count - 1 for count in counts]
+    variances = tuple(part * count for part, count in zip(squared_errors, counts, strict=True))
     if squared_error == 0:
-        return Difference(mean, 0.0, float(sum(freedoms)))
+        return Difference(mean, 0.0, float(sum(freedoms)), variances)
     # Satterthwaite
     terms = [part**2 / freedom for part, freedom in zip(squared_errors, freedoms, strict=True)]
-    return Difference(mean, float(np.sqrt(squared_error)), squared_error**2 / sum(terms))
+    freedom = squared_error**2 / sum(terms)
+    return Difference(mean, float(np.sqrt(squared_error)), freedom, variances)
 
 
 def difference_of_minima(
@@ -164,8 +166,9 @@ def mean_estimate(values: Sequence[float], resolution: float = 0.0) -> Differenc
     array = np.asarray(values, dtype=float)
     if len(array) < 2:
         raise ValueError("Student's bounds need two runs")
-    standard_error = float(np.sqrt(_variance(array, resolution) / len(array)))
-    return Difference(float(array.mean()), standard_error, float(len(array) - 1))
+    variance = _variance(array, resolution)
+    standard_error = float(np.sqrt(variance / len(array)))
+    return Difference(float(array.mean()), standard_error, float(len(array) - 1), (variance,))
 
 
 def _variance(values: NDArray[np.float64], resolution: float) -> float:

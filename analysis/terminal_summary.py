@@ -18,6 +18,7 @@ from rich.text import Text
 
 from analysis.claim import Claim, Finding, Verdict
 from analysis.headline import ERROR_NAMES
+from analysis.plain_text import end_sentence
 from analysis.report import Report
 from analysis.sections import Section
 from analysis.terminal_series import collect_series
@@ -196,6 +197,8 @@ def _build_table(claims: Sequence[Claim], widths: tuple[int, int], width: int) -
     for claim in claims:
         outcome = Text(claim.outcome, style=_choose_colour(claim))
         finding = claim.plain_words or claim.decisive_line
+        if claim.seeds_needed is not None:
+            finding = f"{end_sentence(finding)} {claim.seeds_needed.write_sentence()}"
         if is_narrow:
             table.add_row(Text(claim.name), outcome)
         else:

@@ -3,13 +3,15 @@
 python experiments/plan.py experiment=paper
 python experiments/plan.py experiment=paper --device cuda --devices 8
 python experiments/plan.py experiment=imagenet data.root=ROOT --device cuda --rate 4000
+python experiments/plan.py experiment=paper --spread 0.3 --effect 1
 
 Prints runs, iterations, multiply-adds, hours and disk space. Hours are estimated from the runs in
 `record_root` that were trained on such a device or, without any, from an assumed rate, which is
-printed.
+printed. With --spread and --effect, it also prints how many seeds the main claims need.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,11 +46,28 @@ def parse_arguments() -> argparse.Namespace:
         type=float,
         help="10^9 multiply-adds per second of one run, forward and backward",
     )
+    parser.add_argument(
+        "--spread",
+        type=float,
+        help="assumed standard deviation of the training error between seeds, in points",
+    )
+    parser.add_argument(
+        "--effect",
+        type=float,
+        help="assumed difference in points between the networks that a claim compares",
+    )
     arguments = parser.parse_intermixed_args()
-    for name in ("devices", "rate"):
+    for name in ("devices", "rate", "spread"):
         value = getattr(arguments, name)
         if value is not None and not 0 < value < float("inf"):
             raise ConfigError(f"--{name}: {value} is not allowed; allowed: more than 0")
+    if (arguments.spread is None) != (arguments.effect is None):
+        given, missing = ("effect", "spread") if arguments.spread is None else ("spread", "effect")
+        raise ConfigError(f"--{given}: needs --{missing} as well")
+    if arguments.effect is not None and not math.isfinite(arguments.effect):
+        raise ConfigError(
+            f"--effect: {arguments.effect} is not allowed; allowed: any finite number"
+        )
     return arguments
 
 
@@ -135,11 +154,39 @@ def print_totals(costs: pd.DataFrame, name: str, rate: str, capacity: Capacity) 
     print(f"disk: {records:,.2f} GB, and {checkpoints:,.2f} GB while runs are trained")
 
 
+def check_effect(effect: float | None, configs: Sequence[Config]) -> None:
+    """Raise ConfigError if the assumed difference is the margin: there, no number decides."""
+    if effect in {config.data.margin for config in configs}:
+        raise ConfigError(
+            f"--effect: {effect:g} is the margin, at which no number of seeds decides;"
+            " allowed: any other number"
+        )
+
+
+def print_seeds(
+    costs: pd.DataFrame, configs: Sequence[Config], spread: float, effect: float
+) -> None:
+    """Print how many seeds the main claims need, for each margin of these runs.
+
+    Args:
+        costs: one row per run, with its family and depth.
+        configs: their configurations, in the same order.
+        spread, effect: what is assumed, in points.
+    """
+    from analysis.seed_plan import plan_seeds
+
+    margins = pd.Series([config.data.margin for config in configs], index=costs.index)
+    for margin, networks in costs.groupby(margins):
+        depths = {str(family): set(group["depth"]) for family, group in networks.groupby("family")}
+        print("\n".join(plan_seeds(depths, float(margin), spread, effect)))
+
+
 def main() -> None:
     from degradation.sweep.cost import estimate_costs, list_network_keys, read_rates
 
     arguments = parse_arguments()
     runs = expand_runs(arguments.overrides)
+    check_effect(arguments.effect, [run.config for run in runs])
     config, root = runs[0].config, find_record_root(runs)
     launcher = compose_launcher(arguments.overrides)
     device = arguments.device or guess_device(launcher, config)
@@ -165,6 +212,8 @@ def main() -> None:
     print_networks(costs.assign(**keys), list(keys))
     names = [page.parent.name for page in list_pages(arguments.overrides, runs)]
     print_totals(costs, ", ".join(names), rate, capacity)
+    if arguments.spread is not None:
+        print_seeds(costs, [run.config for run in runs], arguments.spread, arguments.effect)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from analysis.claim import (
     Claim,
     RunsByDepth,
     Verdict,
+    count_seeds_if_open,
     decide,
     error_resolution,
     is_untrained,
@@ -197,7 +198,8 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
         line = format_comparison(differences[depth], plain[depth], start)
         evidence.append(f"from scratch minus constructed, {depth} layers: {line}")
     deepest = max(trained)
-    decision = decide({deepest: differences[deepest]}, "above", margin)
+    decided = {deepest: differences[deepest]}
+    decision = decide(decided, "above", margin)
     line = format_bound(differences[deepest], decision.side)
     decisive_line = f"from scratch minus constructed, {deepest} layers: {line}"
     excess = format_change(differences[deepest].mean)
@@ -213,6 +215,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
             f"{add_doubt(decision.verdict)}."
         ),
         depths=(deepest,),
+        seeds_needed=count_seeds_if_open(decision, decided, "above", margin),
     )
 
 
@@ -266,4 +269,5 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
             f" layers by {change} points{add_doubt(decision.verdict)}."
         ),
         depths=(decision.worst,),
+        seeds_needed=count_seeds_if_open(decision, differences, "below", margin),
     )

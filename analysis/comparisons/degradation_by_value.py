@@ -4,7 +4,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.claim import LEARNING_DEPTHS, Decision, Finding, Verdict, decide
+from analysis.claim import (
+    LEARNING_DEPTHS,
+    Decision,
+    Finding,
+    Verdict,
+    count_seeds_if_open,
+    decide,
+)
 from analysis.comparisons.networks import Networks
 from analysis.comparisons.value_sentences import (
     describe_degradation,
@@ -16,6 +23,7 @@ from analysis.condition_labels import capitalise_first
 from analysis.error_increase import Increase, measure_increase
 from analysis.evidence import describe_caveats, format_bound
 from analysis.plain_text import format_amount, format_change, shorten_reason, write_reason
+from analysis.seeds_needed import SeedsNeeded
 
 EVERYWHERE, NOT_EVERYWHERE, NOWHERE = "at every value", "not at every value", "at no value"
 TOO_FEW_TRAINED = "fewer than two depths are better than chance"
@@ -78,6 +86,7 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         answer,
         plain_words=plain_words,
         remedy=LEARNING_DEPTHS if untrained and not answer else "",
+        seeds_needed=None if untrained or answer else _count_seeds(increases, margin),
         headline=headline,
     )
 
@@ -136,6 +145,13 @@ def _decide(
         return Verdict.INCONCLUSIVE, "", f"{without_trend[0]}{increase.format_trend()}"
     answer = EVERYWHERE if above.verdict is Verdict.REPRODUCED else ""
     return above.verdict, answer, _format_line("lowest", increases, above)
+
+
+def _count_seeds(increases: Mapping[str, Increase], margin: float) -> SeedsNeeded | None:
+    """Return how many seeds would settle the question, or None if only a trend leaves it open."""
+    differences = {label: increase.difference for label, increase in increases.items()}
+    decision = decide(differences, "above", margin)
+    return count_seeds_if_open(decision, differences, "above", margin)
 
 
 def _describe_answer(

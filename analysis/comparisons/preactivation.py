@@ -2,7 +2,13 @@
 
 import pandas as pd
 
-from analysis.claim import Claim, decide, not_tested, training_error_difference
+from analysis.claim import (
+    Claim,
+    count_seeds_if_open,
+    decide,
+    not_tested,
+    training_error_difference,
+)
 from analysis.comparisons.base import FactorSection
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
@@ -51,6 +57,7 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
             f" error by {change} points{add_doubt(decision.verdict)}."
         ),
         depths=(decision.worst,),
+        seeds_needed=count_seeds_if_open(decision, differences, "below", margin),
     )
 
 

@@ -14,6 +14,7 @@ from analysis.claim import (
     LEARNING_DEPTHS,
     Finding,
     Verdict,
+    count_seeds_if_open,
     decide,
     error_resolution,
     training_error_difference,
@@ -197,6 +198,7 @@ def _compare_sizes(
         plain_words=describe_size_difference(
             decision.verdict, size, name, means, (a, b), contrast, margin
         ),
+        seeds_needed=count_seeds_if_open(decision, both_signs, "below", margin),
     )
 
 

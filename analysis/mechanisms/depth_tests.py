@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
-from analysis.claim import Decision, Side, Verdict, decide
+from analysis.claim import Decision, Side, Verdict, count_seeds_if_open, decide
 from analysis.error_increase import SIGNIFICANCE
 from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import find_unprobed
+from analysis.seeds_needed import SeedsNeeded
 from analysis.statistics import welch_difference
 from analysis.trend import increasing_trend
 from degradation.counting import format_count
@@ -96,10 +97,20 @@ class DecreasingTrend:
     @property
     def verdict(self) -> Verdict:
         """Reproduced if both the bound and the trend show the decrease."""
-        decision = decide({self.deepest: self.difference}, "below", -self.margin)
-        if decision.verdict is Verdict.REPRODUCED and not self.has_trend:
+        verdict = self._decide().verdict
+        if verdict is Verdict.REPRODUCED and not self.has_trend:
             return Verdict.INCONCLUSIVE
-        return decision.verdict
+        return verdict
+
+    @property
+    def seeds_needed(self) -> SeedsNeeded | None:
+        """How many seeds would settle an inconclusive bound, or None if the bound is clear."""
+        return count_seeds_if_open(
+            self._decide(), {self.deepest: self.difference}, "below", -self.margin
+        )
+
+    def _decide(self) -> Decision[int]:
+        return decide({self.deepest: self.difference}, "below", -self.margin)
 
     @property
     def decisive_line(self) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.claim import Claim, Decision, Verdict, decide, not_tested
+from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
 from analysis.claims import judge_degradation
 from analysis.error_increase import select_trained
 from analysis.estimates import Difference
@@ -171,7 +171,8 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             plain_words=write_reason(decisive_line),
         )
 
-    decision = decide(bounds, "below", math.log10(MAX_SPAN))
+    limit = math.log10(MAX_SPAN)
+    decision = decide(bounds, "below", limit)
     verdict = decision.verdict
     if unknown_notes and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
@@ -188,6 +189,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             f"At worst ({decision.worst}) the gradient in {family} networks varies by a factor of"
             f" {factor} between blocks{add_doubt(verdict)}."
         ),
+        seeds_needed=count_seeds_if_open(decision, bounds, "below", limit),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, decide, is_untrained, not_tested
+from analysis.claim import Claim, count_seeds_if_open, decide, is_untrained, not_tested
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
@@ -195,6 +195,7 @@ def judge_deletion(
             f"{add_doubt(decision.verdict)}."
         ),
         depths=(decision.worst,),
+        seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
     )
 
 

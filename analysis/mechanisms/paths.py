@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, Decision, Verdict, decide, not_tested
+from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
 from analysis.estimates import Difference
 from analysis.evidence import format_bound
 from analysis.family_pairs import family_pair
@@ -142,6 +142,7 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
         plain_words=_describe(end, decision.worst, verdict),
         is_negligible=verdict is not Verdict.INCONCLUSIVE and _is_negligible(end),
         depths=(decision.worst,),
+        seeds_needed=count_seeds_if_open(decision, bounds, "below", 0.0),
     )
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, decide, not_tested
+from analysis.claim import Claim, Verdict, count_seeds_if_open, decide, not_tested
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.family_pairs import FamilyPair, family_pair
@@ -139,6 +139,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         ),
         is_negligible=is_negligible,
         depths=(decision.worst,),
+        seeds_needed=count_seeds_if_open(decision, differences, "above", MARGIN),
     )
 
 
@@ -195,6 +196,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
         ),
         is_negligible=is_negligible,
         depths=(trend.shallowest, trend.deepest),
+        seeds_needed=trend.seeds_needed,
     )
 
 

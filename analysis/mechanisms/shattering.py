@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.claim import Claim, Decision, Verdict, decide, not_tested
+from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
 from analysis.estimates import Difference, Interval
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
@@ -98,7 +98,8 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     residual = depth_tests.group_values(values, pair.residual, "correlation")
     trend = depth_tests.measure_trend(plain)
     differences = depth_tests.compute_differences(residual, plain)
-    decision = decide({TREND: -trend.difference, **differences}, "above", 0.0)
+    decided = {TREND: -trend.difference, **differences}
+    decision = decide(decided, "above", 0.0)
     verdict = decision.verdict
     if verdict is Verdict.REPRODUCED and not trend.has_trend:
         verdict = Verdict.INCONCLUSIVE
@@ -121,6 +122,7 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
         ),
         is_negligible=_is_negligible(verdict, decision, trend, differences),
         depths=(trend.shallowest, trend.deepest),
+        seeds_needed=count_seeds_if_open(decision, decided, "above", 0.0),
     )
 
 

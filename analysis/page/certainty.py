@@ -30,6 +30,8 @@ def describe_certainty(claim: Claim, seeds: str) -> str:
     if claim.remedy:
         return f"Not settled; it needs {claim.remedy}."
     text = TEXTS[claim.verdict]
+    if claim.seeds_needed is not None:
+        text = f"{text} {claim.seeds_needed.write_sentence()}"
     if claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
         if claim.is_negligible:
             text = NEGLIGIBLE
@@ -44,7 +46,9 @@ def describe_remedy(claim: Claim) -> str:
     Why a claim is not tested says what it lacks, so it gets no other words.
     """
     is_open = claim.outcome == Verdict.INCONCLUSIVE and not isinstance(claim, Check)
-    return claim.remedy or (MORE_SEEDS if is_open else "")
+    if claim.remedy or not is_open:
+        return claim.remedy
+    return claim.seeds_needed.describe() if claim.seeds_needed else MORE_SEEDS
 
 
 def join_certainties(certainties: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from analysis.claim import Claim, Finding, Verdict
 from analysis.report_json import SUMMARY_FILE, UnreadableSummary, read_summary, write_summary
 from analysis.report_summary import summarise_report
 from analysis.sections import Section, summarise
+from analysis.seeds_needed import SeedsNeeded
 
 CLAIM = Claim("degradation", "it rises", Verdict.REPRODUCED, "+50", plain_words="It rises.")
 FINDING = Finding("size", "does it differ?", Verdict.CONTRADICTED, "+1", answer="alike")
@@ -39,6 +40,31 @@ def test_summary_holds_runs_verdicts_and_curves(summary):
     plain, residual = summary.depth_curves
     assert (plain.depths, plain.training_error) == ([20, 56], [1.5, 51.0])
     assert residual.training_error == pytest.approx([0.6])
+
+
+def test_open_claim_says_what_may_settle_it(build_frame, tmp_path):
+    frame = build_frame({"plain": {20: [1.0, 2.0]}})
+    claims = [
+        Claim("a", "", Verdict.INCONCLUSIVE, "", seeds_needed=SeedsNeeded(12)),
+        Claim("b", "", Verdict.INCONCLUSIVE, "", seeds_needed=SeedsNeeded(None)),
+        CLAIM,
+    ]
+    section = Section("", 2.0, claims, {}, summary=summarise(frame.runs))
+    write_summary(tmp_path, summarise_report(frame, [section], "mine", "", ""))
+    known, too_many, settled = read_summary(tmp_path).verdicts
+    assert (known.seeds_needed, too_many.seeds_needed, settled.seeds_needed) == (12, None, None)
+    assert known.remedy.startswith("about 12 seeds per network (80 % probability")
+    assert too_many.remedy.startswith("more than 1,000 seeds")
+    assert settled.remedy == ""
+
+
+def test_summary_from_before_a_field_was_added_is_read(summary, tmp_path):
+    path = write_summary(tmp_path, summary)
+    content = json.loads(path.read_text())
+    for verdict in content["verdicts"]:
+        del verdict["remedy"], verdict["seeds_needed"]
+    path.write_text(json.dumps(content))
+    assert read_summary(tmp_path) == summary
 
 
 def test_network_without_a_finished_run_has_no_error(build_frame):

@@ -13,6 +13,7 @@ from analysis.condition_claims import judge_condition
 from analysis.headline import write_findings
 from analysis.report import Report
 from analysis.sections import Section, summarise
+from analysis.seeds_needed import SeedsNeeded
 from analysis.terminal_series import collect_series
 from analysis.terminal_summary import format_summary, print_summary
 
@@ -81,6 +82,16 @@ def test_no_line_is_wider_than_the_terminal(report, width):
     text = format_summary(replace(report, sections=[section]), width)
     assert max(map(len, text.splitlines())) <= max(width, 72)
     assert not any(line.strip().startswith("%") for line in text.splitlines())
+
+
+def test_open_claim_says_how_many_seeds_it_needs(report):
+    claim = Claim("open", "", Verdict.INCONCLUSIVE, "line", seeds_needed=SeedsNeeded(12))
+    section = replace(report.sections[0], claims=[claim])
+    text = " ".join(format_summary(replace(report, sections=[section])).split())
+    assert (
+        "open inconclusive line. About 12 seeds per network would settle it with 80 % probability,"
+        " if means and spread over seeds are as measured."
+    ) in text
 
 
 def test_terminal_gets_colours_and_a_link(report, monkeypatch):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from degradation.config import CONF
+from degradation.config import CONF, ConfigError
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, SECONDS, State
 from degradation.run import train
 from degradation.sweep.cost import (
@@ -167,6 +167,44 @@ def test_plan_follows_the_settings_of_each_launcher(tmp_path, monkeypatch, capsy
     assert line in text.splitlines()
     is_on_gpus = "device=cuda" in words or "device=auto" in words
     assert ("rate: 1e+12" in text) == is_on_gpus
+
+
+SMALL_PLAN = ["experiment=quick", "seed=0", "model.depth=20,32"]
+
+
+@pytest.mark.slow
+def test_plan_prints_the_seeds_that_claims_need(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["plan.py", *SMALL_PLAN, "--spread", "3", "--effect", "5"])
+    runpy.run_path(str(PLAN))["main"]()
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "  degradation: 14, if plain-32 minus plain-20 is 5 points",
+        "  no degradation: 29, if both depths have the same error in residual networks",
+        "  the fix: 14, if plain-32 minus residual-32 is 5 points",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--spread=3"], "--spread: needs --effect as well"),
+        (["--effect=3"], "--effect: needs --spread as well"),
+        (["--spread=0", "--effect=3"], "--spread: 0.0 is not allowed; allowed: more than 0"),
+        (
+            ["--spread=3", "--effect=inf"],
+            "--effect: inf is not allowed; allowed: any finite number",
+        ),
+        (
+            ["--spread=3", "--effect=2"],
+            "--effect: 2 is the margin, at which no number of seeds decides;"
+            " allowed: any other number",
+        ),
+    ],
+)
+def test_plan_refuses_assumptions_that_give_no_number(monkeypatch, options, message):
+    monkeypatch.setattr(sys, "argv", ["plan.py", *SMALL_PLAN, *options])
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        runpy.run_path(str(PLAN))["main"]()
 
 
 def test_networks_of_several_widths_are_told_apart(compose_config):

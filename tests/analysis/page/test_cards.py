@@ -11,6 +11,7 @@ from analysis.page.certainty import describe_remedy
 from analysis.page.glossary import Glossary
 from analysis.page.render import load_template
 from analysis.page.section_views import view_claim
+from analysis.seeds_needed import SeedsNeeded
 from tests.support.frames import join_frames, make_frame
 
 WORSE = {20: [1.0, 1.2, 1.1], 56: [57.0, 59.0, 58.0]}
@@ -67,6 +68,11 @@ def test_notes_that_are_sentences_get_no_second_stop():
     ("claim", "remedy"),
     [
         (Claim("a", "", Verdict.INCONCLUSIVE, ""), "more seeds"),
+        (
+            Claim("a", "", Verdict.INCONCLUSIVE, "", seeds_needed=SeedsNeeded(12)),
+            "about 12 seeds per network (80 % probability, if means and spread over seeds are as"
+            " measured)",
+        ),
         (Finding("a", "", Verdict.INCONCLUSIVE, "", remedy=LEARNING_DEPTHS), LEARNING_DEPTHS),
         (Claim("a", "", Verdict.REPRODUCED, ""), ""),
         (Claim("a", "", Verdict.NOT_TESTED, ""), ""),

@@ -4,6 +4,7 @@ import pytest
 
 from analysis.claim import Check, Claim, Finding, Verdict
 from analysis.page.certainty import describe_certainty, join_certainties
+from analysis.seeds_needed import SeedsNeeded
 
 YES, NO, OPEN, MISSING = (
     Verdict.REPRODUCED,
@@ -19,6 +20,11 @@ YES, NO, OPEN, MISSING = (
         (Claim("a", "", YES, ""), "Sure, even by the cautious estimate from 3 seeds."),
         (Claim("a", "", NO, ""), "Surely not, even by the favourable estimate from 3 seeds."),
         (Claim("a", "", OPEN, ""), "Not settled; 3 seeds leave both answers open."),
+        (
+            Claim("a", "", OPEN, "", seeds_needed=SeedsNeeded(12)),
+            "Not settled; 3 seeds leave both answers open. About 12 seeds per network would settle"
+            " it with 80 % probability, if means and spread over seeds are as measured.",
+        ),
         (Claim("a", "", MISSING, ""), "Not known; runs that it needs are missing."),
         (
             Claim("a", "", YES, "", is_negligible=True),
