@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.columns import FINISHED_STATES
-from analysis.estimates import CONFIDENCE, Interval
+from analysis.estimates import CONFIDENCE
 from analysis.evidence import describe_caveats
 from analysis.paper_protocol import (
     find_departures,
@@ -21,13 +21,19 @@ from analysis.paper_protocol import (
     follows_imagenet_protocol,
 )
 from analysis.plain_words import add_doubt
-from analysis.published_values import PublishedValue, find_published
+from analysis.published_difference import (
+    count_seeds_to_published,
+    difference_from_published,
+    equivalence_verdict,
+)
+from analysis.published_values import VALIDATION_ERROR, PublishedValue, find_published
 from analysis.requirements import missing_requirements
-from analysis.statistics import contrast_from_summaries, student_interval
+from analysis.statistics import student_interval
 from degradation.counting import format_count
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
+    RUNNING_ERROR,
     TEN_CROP_ERROR,
     TEN_CROP_TOP5_ERROR,
     TEST_ERROR,
@@ -40,6 +46,11 @@ METRICS = {
     CLEAN_ERROR: (", training", "clean training error"),
     TEN_CROP_ERROR: (", top-1", "ten-crop validation error"),
     TEN_CROP_TOP5_ERROR: (", top-5", "ten-crop top-5 validation error"),
+}
+# metric: how a training error that a reproduction published was measured
+TRAINING_ERRORS = {
+    AUGMENTED_ERROR: "training error on augmented images in evaluation mode",
+    RUNNING_ERROR: "running training error",
 }
 NETWORK_COLUMNS = ["family", "shortcut", "depth"]
 
@@ -141,6 +152,7 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
         _notes(runs, paper),
         plain_words=f"{plain_words}{add_doubt(verdict)}.",
         depths=(paper.depth,),
+        seeds_needed=count_seeds_to_published(values, paper, margin),
     )
 
 
@@ -158,51 +170,6 @@ def metric_values(runs: pd.DataFrame, metric: str) -> list[float]:
     return finished[metric].where(~diverged, chance).dropna().astype(float).tolist()
 
 
-def difference_from_published(values: Sequence[float], paper: PublishedValue) -> Interval:
-    """Return our mean minus the published value, in points, with a 95 % confidence interval.
-
-    The interval is two-sided. It is Welch's if the published mean has a standard deviation over
-    runs; else it is Student's, and the published value counts as exact. If a range was published,
-    the mean and both ends of the interval are signed distances to it, 0 inside. The ends are NaN
-    for one run.
-    """
-    ours = student_interval(values)
-    if paper.value is None:
-        return Interval(
-            _distance_to_range(ours.mean, paper),
-            _distance_to_range(ours.low, paper),
-            _distance_to_range(ours.high, paper),
-            ours.n,
-        )
-    mean = ours.mean - paper.value
-    if paper.sd is None or paper.runs is None or ours.n < 2:
-        return Interval(mean, ours.low - paper.value, ours.high - paper.value, ours.n)
-    squared_error = float(np.var(values, ddof=1)) / ours.n
-    papers_squared_error = paper.sd**2 / paper.runs
-    squared_errors = [squared_error, papers_squared_error]
-    welch = contrast_from_summaries(mean, squared_errors, [ours.n, paper.runs])
-    return Interval(mean, welch.low, welch.high, ours.n)
-
-
-def _distance_to_range(value: float, paper: PublishedValue) -> float:
-    low = -np.inf if paper.low is None else paper.low
-    high = np.inf if paper.high is None else paper.high
-    return value - float(np.clip(value, low, high))
-
-
-def equivalence_verdict(difference: Interval, margin: float) -> Verdict:
-    """Return whether a difference is shown to be within the margin on both sides.
-
-    Reproduced: the whole interval is within the margin, so equivalence rests on two bounds of
-    97.5 % each. Contradicted: the whole interval is outside, on one side. Otherwise inconclusive.
-    """
-    if -margin <= difference.low and difference.high <= margin:
-        return Verdict.REPRODUCED
-    if difference.low > margin or difference.high < -margin:
-        return Verdict.CONTRADICTED
-    return Verdict.INCONCLUSIVE
-
-
 def _further_evidence(
     runs: pd.DataFrame, values: Sequence[float], paper: PublishedValue
 ) -> list[str]:
@@ -217,8 +184,11 @@ def _further_evidence(
             evidence.append(f"{source}: {best}: not compared with a mean")
         elif other.metric == TEST_ERROR and other != paper:
             evidence.append(_format_comparison(values, other))
-        elif other.metric == AUGMENTED_ERROR:
-            evidence += _format_augmented(metric_values(runs, AUGMENTED_ERROR), other)
+        elif other.metric == VALIDATION_ERROR:
+            error = f"{other.format()} %, {other.note}"
+            evidence.append(f"{source}: {error}: not compared with a test error")
+        elif other.metric in TRAINING_ERRORS:
+            evidence += _format_training(metric_values(runs, other.metric), other)
     return evidence
 
 
@@ -231,14 +201,15 @@ def _format_prediction(values: Sequence[float]) -> str:
     return f"one further run of ours: {expected} (95 % prediction interval, {n} runs)"
 
 
-def _format_augmented(ours: Sequence[float], other: PublishedValue) -> list[str]:
+def _format_training(ours: Sequence[float], other: PublishedValue) -> list[str]:
     if not ours:
         return []
+    details = f"one run; {other.note}" if other.note else "one run"
     values = (
         f"ours {np.mean(ours):.2f} % (mean of {format_count(len(ours), 'run')}),"
-        f" {other.source} {other.format()} % (one run)"
+        f" {other.source} {other.format()} % ({details})"
     )
-    return [f"training error on augmented images in evaluation mode, for information: {values}"]
+    return [f"{TRAINING_ERRORS[other.metric]}, for information: {values}"]
 
 
 def _format_comparison(values: Sequence[float], other: PublishedValue) -> str:

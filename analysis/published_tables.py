@@ -1,6 +1,6 @@
 """The paper's tables beside this project's results, for runs that follow the paper's protocols.
 
-Columns that begin with H15 hold the numbers of He et al. (2015), P1 and P2 those of two public
+Columns that begin with H15 hold the numbers of He et al. (2015), P1 to P4 those of four public
 reproductions, and G numbers counted from the architecture (`analysis.published_values`).
 """
 
@@ -13,12 +13,18 @@ from analysis.columns import FINISHED_STATES
 from analysis.estimates import Interval
 from analysis.paper_protocol import follows_cifar10_protocol, follows_imagenet_protocol
 from analysis.published_claims import metric_values
-from analysis.published_values import MULTIPLY_ADDS, PARAMETERS, find_published
+from analysis.published_values import (
+    MULTIPLY_ADDS,
+    PARAMETERS,
+    VALIDATION_ERROR,
+    find_published,
+)
 from analysis.statistics import student_interval
 from analysis.summary import interval_columns
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
+    RUNNING_ERROR,
     TEN_CROP_ERROR,
     TEN_CROP_TOP5_ERROR,
     TEST_ERROR,
@@ -33,6 +39,7 @@ Published = dict[str, dict[str, object]]  # column of a table: which published n
 CIFAR10_METRICS: Metrics = {
     "train_clean_error": CLEAN_ERROR,
     "train_augmented_error": AUGMENTED_ERROR,
+    "train_running_error": RUNNING_ERROR,
     "test_error": TEST_ERROR,
 }
 CIFAR10_PUBLISHED: Published = {
@@ -41,6 +48,10 @@ CIFAR10_PUBLISHED: Published = {
     "P1_train_augmented_error": {"source": "P1", "metric": AUGMENTED_ERROR},
     "P1_test_error": {"source": "P1", "metric": TEST_ERROR},
     "P2_test_error": {"source": "P2", "metric": TEST_ERROR},
+    "P3_train_running_error": {"source": "P3", "metric": RUNNING_ERROR},
+    "P3_validation_error": {"source": "P3", "metric": VALIDATION_ERROR},
+    "P4_train_running_error": {"source": "P4", "metric": RUNNING_ERROR},
+    "P4_test_error": {"source": "P4", "metric": TEST_ERROR},
     "H15_parameters": {"source": "H15", "metric": PARAMETERS},
     "G_parameters": {"source": "G", "metric": PARAMETERS},
     "G_multiply_adds": {"source": "G", "metric": MULTIPLY_ADDS},

@@ -7,10 +7,12 @@ compared with them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
+    RUNNING_ERROR,
     TEN_CROP_ERROR,
     TEN_CROP_TOP5_ERROR,
     TEST_ERROR,
@@ -18,12 +20,23 @@ from degradation.metrics import (
 
 PARAMETERS = "parameters"
 MULTIPLY_ADDS = "multiply_adds"  # those of the forward pass of one image
+# The error on images held out of the training data. It is a name of its own, so that no test error
+# is ever compared with it.
+VALIDATION_ERROR = "validation/error"
 
 SOURCES = {
     "H15": "He et al. 2015, Deep Residual Learning for Image Recognition (CVPR 2016)",
     "G": "computed from the architecture",
     "P1": "github.com/a-martyn/resnet (one seed, last epoch)",
     "P2": "github.com/nabla0001/resnet (5 runs)",
+    "P3": (
+        "github.com/robertkoller/ResNet-Reproduction (2026; one seed, last epoch; validation error,"
+        " trained on 45,000 images)"
+    ),
+    "P4": (
+        "github.com/wooyeolBaek/deep-residual-learning (2023; one seed, last of 183 epochs;"
+        " gradients clipped in plain-56)"
+    ),
 }
 
 
@@ -36,7 +49,7 @@ class PublishedValue:
         family: plain or residual.
         shortcut: none, A, B or C.
         depth: layers.
-        metric: a key of the metrics' rows, or PARAMETERS or MULTIPLY_ADDS.
+        metric: a key of the metrics' rows, or VALIDATION_ERROR, PARAMETERS or MULTIPLY_ADDS.
         source: a key of SOURCES.
         where: the table, figure or section of the source.
         value: the number, or None if a range was published.
@@ -112,6 +125,22 @@ P2 = (
     (RESIDUAL_A, 20, 8.51, 0.22),
     (RESIDUAL_A, 56, 7.40, 0.27),
 )
+# depth: (running training error, validation error)
+P3_PLAIN = {20: (0.87, 8.80), 32: (1.07, 10.40), 44: (3.33, 11.44), 56: (5.16, 11.96)}
+P3_RESIDUAL = {20: (0.42, 7.92), 32: (0.17, 7.44), 44: (0.08, 7.06), 56: (0.05, 6.58)}
+P3_SPLIT = "trained on 45,000 images"
+P3_VALIDATION = f"validation error, {P3_SPLIT}"
+# depth: (running training error, test error)
+P4_PLAIN = {20: (1.21, 8.84), 32: (1.54, 10.18), 44: (2.79, 11.58), 56: (4.36, 11.70)}
+P4_RESIDUAL = {
+    20: (1.13, 9.14),
+    32: (0.43, 8.32),
+    44: (0.24, 8.22),
+    56: (0.11, 6.68),
+    110: (0.05, 6.68),
+}
+P4_NOTE = "183 epochs"
+P4_CLIPPED = (PLAIN, 56)  # the network whose gradients were clipped
 # network, depth, top-1 error with ten crops
 TABLE_2 = (
     (PLAIN, 18, 27.94),
@@ -188,6 +217,27 @@ def _cifar10_reproductions() -> Iterator[PublishedValue]:
     yield PublishedValue("cifar10", *RESIDUAL_A, 110, *source, 7.14, sd=0.20, runs=5, note=note)
 
 
+def _cifar10_newer_reproductions() -> Iterator[PublishedValue]:
+    """Yield the errors of two reproductions with other protocols, which the notes name."""
+    for network, rows in ((PLAIN, P3_PLAIN), (RESIDUAL_A, P3_RESIDUAL)):
+        for depth, (training, validation) in rows.items():
+            key = ("cifar10", *network, depth)
+            fields: dict[str, Any] = {"source": "P3", "where": "repository", "runs": 1}
+            yield PublishedValue(*key, RUNNING_ERROR, **fields, value=training, note=P3_SPLIT)
+            yield PublishedValue(
+                *key, VALIDATION_ERROR, **fields, value=validation, note=P3_VALIDATION
+            )
+    for network, rows in ((PLAIN, P4_PLAIN), (RESIDUAL_A, P4_RESIDUAL)):
+        for depth, (training, test) in rows.items():
+            key = ("cifar10", *network, depth)
+            note = P4_NOTE
+            if (network, depth) == P4_CLIPPED:
+                note += ", gradients clipped"
+            fields = {"source": "P4", "where": "repository", "runs": 1, "note": note}
+            yield PublishedValue(*key, RUNNING_ERROR, **fields, value=training)
+            yield PublishedValue(*key, TEST_ERROR, **fields, value=test)
+
+
 def _imagenet_errors() -> Iterator[PublishedValue]:
     for network, depth, top1 in TABLE_2:
         yield PublishedValue("imagenet", *network, depth, TEN_CROP_ERROR, "H15", "table 2", top1)
@@ -219,6 +269,7 @@ PUBLISHED_VALUES = (
     *_cifar10_table_6(),
     *_cifar10_figure_6(),
     *_cifar10_reproductions(),
+    *_cifar10_newer_reproductions(),
     *_imagenet_errors(),
     *_imagenet_multiply_adds(),
 )

@@ -17,7 +17,7 @@ from analysis.figures.style import FAMILY_STYLES
 from analysis.figures.value_axis import CATEGORIES
 from analysis.frame import Frame, group_by_depth
 from analysis.paper_protocol import follows_cifar10_protocol
-from analysis.published_values import PublishedValue, find_published
+from analysis.published_values import VALIDATION_ERROR, PublishedValue, find_published
 from analysis.statistics import student_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
@@ -30,11 +30,15 @@ SOURCE_STYLES: dict[str, dict[str, Any]] = {
     "H15": {"marker": "D", "color": "0.1", "shift": 0.1},
     "P1": {"marker": "^", "color": "0.5", "shift": 0.22},
     "P2": {"marker": "v", "color": "0.35", "shift": 0.34},
+    "P3": {"marker": "s", "color": "0.6", "shift": 0.44},
+    "P4": {"marker": "P", "color": "0.25", "shift": 0.54},
 }
 SOURCE_LABELS = {
     "H15": "He et al. 2015 (plain: read off figure 6, bar: a range; open: best of 5)",
     "P1": "a-martyn/resnet, one seed",
     "P2": "nabla0001/resnet, ± s.d. of 5 runs",
+    "P3": "robertkoller, one seed (validation error)",
+    "P4": "wooyeolBaek, one seed (183 epochs)",
 }
 OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # offsets of our mean and runs from the position of a depth
 BEST_SHIFT = 0.12  # offset of a source's best run from its mean
@@ -52,7 +56,11 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     The vertical limits of `ax` must be set before: what lies above them becomes an arrow.
     """
     groups = group_by_depth(_select_runs(frame), family)
-    values = find_published(data="cifar10", family=family, metric=TEST_ERROR)
+    values = [
+        value
+        for metric in (TEST_ERROR, VALIDATION_ERROR)
+        for value in find_published(data="cifar10", family=family, metric=metric)
+    ]
     depths = sorted({*groups, *(value.depth for value in values)})
     bottom, top = ax.get_ylim()
     for depth, group in groups.items():
@@ -147,7 +155,10 @@ def describe(figure: Figure) -> str:
     sentences = [
         "Test error after the last iteration against depth, ours beside published values: those of "
         "He et al. 2015 (residual networks from table 6, plain networks read off figure 6 by eye) "
-        "and of two public reproductions, one of them with the standard deviation over its 5 runs.",
+        "and of four public reproductions. One has the standard deviation over its 5 runs, the "
+        "others have one seed each. Two deviate from the paper's protocol: robertkoller's errors "
+        "are of the validation set, after training on 45,000 images; wooyeolBaek's are after 183 "
+        "epochs, and its plain-56 clips gradients.",
         describe_marks(figure),
     ]
     if is_drawn(figure, ARROW):

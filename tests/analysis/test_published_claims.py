@@ -52,6 +52,35 @@ def test_evidence_has_other_published_errors(build_frame):
     assert any(augmented in line for line in claim.evidence)
 
 
+def test_validation_error_is_not_compared_with_a_test_error(build_frame):
+    errors = {56: [12.5, 13.0, 13.5]}
+    (claim,) = judge_published(paper_frame(build_frame, plain=errors).runs, 0.5)
+    assert (
+        "P3 repository: 11.96 %, validation error, trained on 45,000 images: not compared with a"
+        " test error"
+    ) in claim.evidence
+    deviation = "minus 11.70 % (P4 repository; 183 epochs, gradients clipped)"
+    assert any(deviation in line for line in claim.evidence)
+    running = "P3 5.16 % (one run; trained on 45,000 images)"
+    assert any(line.startswith("running") and running in line for line in claim.evidence)
+    assert not any(source in claim.decisive_line for source in ("P1", "P2", "P3", "P4"))
+
+
+def test_open_comparison_says_how_many_seeds_settle_it(build_frame):
+    errors = {56: [6.5, 7.0, 7.5], 110: [6.2, 6.6, 7.0]}
+    claims = judge_by_name(paper_frame(build_frame, errors).runs)
+    exact, with_deviation = claims["published residual-56"], claims["published residual-110"]
+    assert exact.verdict is with_deviation.verdict is Verdict.INCONCLUSIVE
+    assert exact.seeds_needed.count == 13
+    assert with_deviation.seeds_needed is None  # more runs of ours do not narrow the paper's spread
+    (settled,) = judge_published(paper_frame(build_frame, {56: RESIDUAL_56}).runs, 0.5)
+    assert settled.seeds_needed is None
+    (above_60,) = judge_published(
+        paper_frame(build_frame, plain={110: [40.0, 60.0, 95.0]}).runs, 0.5
+    )
+    assert above_60.seeds_needed.count > 3  # the range is open above
+
+
 def test_published_deviation_widens_the_interval():
     (paper,) = find_published(
         data="cifar10", family="residual", depth=110, source="H15", metric="test/error", best=False

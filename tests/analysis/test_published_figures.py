@@ -57,8 +57,15 @@ def test_our_errors_and_published_ones_share_a_scale(build_frame):
     depths = [tick.get_text() for tick in right.get_xticklabels()]
     assert depths == ["20", "32", "44", "56", "110", "1202"]
     marks = [float(y) for line in right.lines for y in np.atleast_1d(line.get_ydata())]
-    for error in (8.75, 7.51, 7.17, 6.97, 6.61, 6.43, 7.93, 8.04, 8.51, 7.40, 7.14):
+    for error in (8.75, 7.51, 7.17, 6.97, 6.61, 6.43, 7.93, 8.04, 8.51, 7.40, 7.14, 7.92, 9.14):
         assert error in marks
+    legend = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {
+        "robertkoller, one seed (validation error)",
+        "wooyeolBaek, one seed (183 epochs)",
+    } <= legend
+    assert "validation set, after training on 45,000 images" in published.describe(figure)
+    assert "plain-56 clips gradients" in published.describe(figure)
     left_texts, right_texts = map(list_texts, printed_numbers(figure))
     assert {"above 60", "89.0"} <= left_texts
     means = frame.runs[frame.runs["family"] == "residual"].groupby("depth")["test/error"].mean()

@@ -21,6 +21,11 @@ def test_table_6_has_our_errors_beside_published_ones(build_frame):
     assert row["H15_test_error"] == "6.97"
     assert (row["P1_train_augmented_error"], row["P1_test_error"]) == ("0.04", "7.46")
     assert row["P2_test_error"] == "7.40 ± 0.27"
+    assert (row["P3_train_running_error"], row["P3_validation_error"]) == ("0.05", "6.58")
+    assert (row["P4_train_running_error"], row["P4_test_error"]) == ("0.11", "6.68")
+    assert row["train_running_error_mean"] == pytest.approx(
+        frame.runs["train/running_error"][:3].mean()
+    )
     assert row["H15_parameters"] == 0.85e6
     assert (row["G_parameters"], row["G_multiply_adds"]) == (853018, 125.5e6)
     assert rows.loc[("residual", 110), "H15_test_error"] == "6.61 ± 0.16; 6.43 (best of 5)"

@@ -121,6 +121,51 @@ def test_warmup_of_the_second_reproduction_is_noted():
     assert "never returned to 0.1" in find_one("residual", 110, "P2").note
 
 
+@pytest.mark.parametrize(
+    ("family", "depth", "training", "validation"),
+    [
+        ("plain", 20, 0.87, 8.80),
+        ("plain", 32, 1.07, 10.40),
+        ("plain", 44, 3.33, 11.44),
+        ("plain", 56, 5.16, 11.96),
+        ("residual", 20, 0.42, 7.92),
+        ("residual", 32, 0.17, 7.44),
+        ("residual", 44, 0.08, 7.06),
+        ("residual", 56, 0.05, 6.58),
+    ],
+)
+def test_third_reproduction_has_no_test_error(family, depth, training, validation):
+    value = find_one(family, depth, "P3", "validation/error")
+    assert (value.value, value.runs) == (validation, 1)
+    assert value.note == "validation error, trained on 45,000 images"
+    assert find_one(family, depth, "P3", "train/running_error").value == training
+    assert len(find_published(source="P3")) == 16
+    assert find_published(source="P3", metric="test/error") == []
+
+
+@pytest.mark.parametrize(
+    ("family", "depth", "training", "test"),
+    [
+        ("plain", 20, 1.21, 8.84),
+        ("plain", 32, 1.54, 10.18),
+        ("plain", 44, 2.79, 11.58),
+        ("plain", 56, 4.36, 11.70),
+        ("residual", 20, 1.13, 9.14),
+        ("residual", 32, 0.43, 8.32),
+        ("residual", 44, 0.24, 8.22),
+        ("residual", 56, 0.11, 6.68),
+        ("residual", 110, 0.05, 6.68),
+    ],
+)
+def test_fourth_reproduction_names_its_deviations(family, depth, training, test):
+    value = find_one(family, depth, "P4")
+    assert (value.value, value.runs) == (test, 1)
+    clips = (family, depth) == ("plain", 56)
+    assert value.note == ("183 epochs, gradients clipped" if clips else "183 epochs")
+    assert find_one(family, depth, "P4", "train/running_error").value == training
+    assert len(find_published(source="P4")) == 18
+
+
 def imagenet_errors(where, metric):
     values = find_published(data="imagenet", where=where, metric=metric)
     return {(value.family, value.shortcut, value.depth): value.value for value in values}
