@@ -10,8 +10,12 @@ TEXTS = {
     Verdict.INCONCLUSIVE: "Not settled; {seeds} leave both answers open.",
     Verdict.NOT_TESTED: "Not known; runs that it needs are missing.",
 }
+SEEDS_LEFT = "Not settled by {seeds}."
 MORE_SEEDS = "more seeds"
 NEGLIGIBLE = "Surely too small to matter; {seeds} show it."
+# Of the headline of a comparison: its questions, about all values together, may be open although the
+# headline says what is sure of single values.
+STATED = "Stated above of a value: only what its runs show with 95 % confidence."
 ANSWERED = "Sure; {seeds} show it with 95 % confidence."
 
 
@@ -31,7 +35,7 @@ def describe_certainty(claim: Claim, seeds: str) -> str:
         return f"Not settled; it needs {claim.remedy}."
     text = TEXTS[claim.verdict]
     if claim.seeds_needed is not None:
-        text = f"{text} {claim.seeds_needed.write_sentence()}"
+        text = f"{SEEDS_LEFT} {claim.seeds_needed.write_sentence()}"
     if claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
         if claim.is_negligible:
             text = NEGLIGIBLE

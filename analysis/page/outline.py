@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.page.certainty import join_certainties
+from analysis.page.certainty import STATED, join_certainties
 from analysis.page.section_views import ClaimView, FigureView, SectionView
 
 # The ids of the parts of the page; no section has one of them.
@@ -57,8 +57,14 @@ class Outline:
         return (leading or others)[:MAX_BADGES]
 
     def shared_certainty(self) -> str:
-        """Return how sure all claims of the first screen are, if that is the same for all."""
+        """Return how sure all claims of one condition are, if that is the same for all."""
+        if self.comparisons:
+            return ""
         return join_certainties([claim.certainty for claim in self.leading_claims()])
+
+    def certainty_line(self) -> str:
+        """Return how sure the headline is; empty text if each claim below has its own line."""
+        return STATED if self.comparisons else self.shared_certainty()
 
     def published(self) -> list[SectionView]:
         """Return the conditions that are compared with published numbers."""

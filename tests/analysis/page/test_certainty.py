@@ -3,7 +3,8 @@
 import pytest
 
 from analysis.claim import Check, Claim, Finding, Verdict
-from analysis.page.certainty import describe_certainty, join_certainties
+from analysis.page.certainty import STATED, describe_certainty, join_certainties
+from analysis.page.outline import Outline
 from analysis.seeds_needed import SeedsNeeded
 
 YES, NO, OPEN, MISSING = (
@@ -22,8 +23,8 @@ YES, NO, OPEN, MISSING = (
         (Claim("a", "", OPEN, ""), "Not settled; 3 seeds leave both answers open."),
         (
             Claim("a", "", OPEN, "", seeds_needed=SeedsNeeded(12)),
-            "Not settled; 3 seeds leave both answers open. About 12 seeds per network would settle"
-            " it with 80 % probability, if means and spread over seeds are as measured.",
+            "Not settled by 3 seeds. About 12 seeds per network would settle it with"
+            " 80 % probability, if means and spread over seeds are as measured.",
         ),
         (Claim("a", "", MISSING, ""), "Not known; runs that it needs are missing."),
         (
@@ -46,3 +47,9 @@ def test_claims_that_are_equally_sure_share_a_line():
     assert join_certainties(["Sure.", "Sure.", "Sure."]) == "Every verdict below: sure."
     assert join_certainties(["Sure.", "Not settled.", "Sure."]) == ""
     assert join_certainties(["Sure."]) == join_certainties(["", ""]) == ""
+
+
+def test_open_questions_of_a_comparison_do_not_call_its_headline_open():
+    outline = Outline(comparisons=[object()], conditions=[], mechanisms=[])
+    assert outline.certainty_line() == STATED
+    assert outline.shared_certainty() == ""
