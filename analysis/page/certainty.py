@@ -13,8 +13,8 @@ TEXTS = {
 SEEDS_LEFT = "Not settled by {seeds}."
 MORE_SEEDS = "more seeds"
 NEGLIGIBLE = "Surely too small to matter; {seeds} show it."
-# Of the headline of a comparison: its questions, about all values together, may be open although the
-# headline says what is sure of single values.
+# Of the headline of a comparison: its questions, about all values together, may be open although
+# the headline says what is sure of single values.
 STATED = "Stated above of a value: only what its runs show with 95 % confidence."
 ANSWERED = "Sure; {seeds} show it with 95 % confidence."
 
