@@ -131,7 +131,7 @@ COLUMNS: dict[str, dict[str, Callable[[Row], str]]] = {
         "threads": _read("threads"),
         "alternative": _read("alternative"),
         "images per second, as a ratio": _describe_ratio,
-        "the same bits": _read("same_bits"),
+        "the same bits after 20 updates": _read("same_bits"),
     },
     "overhead": {
         "card or processor": _read("device"),
