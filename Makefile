@@ -162,7 +162,7 @@ sync: $(INSTALLED) ## Send W&B what it lacks of the experiment's records (needs 
 pull: $(INSTALLED) ## Write the runs of a W&B project to pulled/ (ARGS="tracking.entity=me")
 	@$(RUN) experiments/pull.py $(GROUP) $(ARGS)
 
-plan: $(INSTALLED) ## Estimate the experiment's cost (ARGS="--device cuda --devices 8")
+plan: $(INSTALLED) ## Estimate cost and seeds (ARGS="--device cuda --devices 8 --spread 3 --effect 5")
 	@$(RUN) experiments/plan.py $(OVERRIDES)
 
 census: $(INSTALLED) ## Print parameters, multiply-adds and activations of the networks

@@ -6,8 +6,8 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from degradation.config import Config
-from degradation.run_id import compute_run_id
+from degradation.config import Config, family
+from degradation.run_id import compute_run_id, run_id_prefix
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
     A key that changes only some runs, such as an option of shortcuts in a sweep that has plain
     networks too, is not among them.
     """
+    if len({_readable_id(config) for config in configs}) == len(configs):
+        return {}  # most sweeps; computing all ids takes longer
     run_ids = [_identify(config) for config in configs]
     if len(set(run_ids)) == len(configs):
         return {}
@@ -57,6 +59,11 @@ def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
         if most > 1 and is_one_run:
             ineffective[key] = most
     return ineffective
+
+
+def _readable_id(config: Config) -> str:
+    """Return the readable part of the run id."""
+    return run_id_prefix(family(config.model), config.model.depth, config.seed)
 
 
 def _identify(config: Config) -> str:
