@@ -42,11 +42,9 @@ def test_make_passes_an_experiment_only_if_it_is_chosen(words, arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["step", "evaluation"])
-def test_part_prints_its_duration_and_writes_its_table(tmp_path, tiny_overrides, part):
+def test_part_prints_its_duration_and_writes_its_table(tmp_path, tiny_overrides):
     words = [
-        "--part",
-        part,
+        "--part=evaluation",
         "data=digits",
         "model=residual",
         *tiny_overrides,
@@ -56,11 +54,11 @@ def test_part_prints_its_duration_and_writes_its_table(tmp_path, tiny_overrides,
     completed = run_bench(*words, cwd=tmp_path)
     assert completed.returncode == 0, completed.stderr
     sampling, estimate, header, *rows, place = completed.stdout.splitlines()
-    assert sampling.startswith(f"{part}: a few iterations")
-    assert re.search(rf"^{part}: residual-8 \(width 4\) on .*: about \d", estimate)
+    assert sampling.startswith("evaluation: a few iterations")
+    assert re.search(r"^evaluation: residual-8 \(width 4\) on .*: about \d", estimate)
     assert header.split()[0] == "network"
-    assert place.endswith(f"table: reports/bench/{part}.csv")
-    assert len(read_rows(tmp_path / f"reports/bench/{part}.csv")) == len(rows) >= 1
+    assert place.endswith("table: reports/bench/evaluation.csv")
+    assert len(read_rows(tmp_path / "reports/bench/evaluation.csv")) == len(rows) >= 1
 
 
 @pytest.mark.slow
