@@ -62,20 +62,7 @@ def judge_degradation(
     notes = describe_caveats(runs, groups)
     increase = measure_increase(groups, compare)
     if increase is None:
-        decisive_line = "fewer than two depths are better than chance"
-        plain_words = write_reason(
-            f"fewer than two depths of {pair.plain} networks are better than chance"
-        )
-        return Claim(
-            DEGRADATION,
-            statement,
-            Verdict.INCONCLUSIVE,
-            decisive_line,
-            [],
-            notes,
-            plain_words=plain_words,
-            remedy=LEARNING_DEPTHS,
-        )
+        return _too_few_learning_depths(statement, notes, pair.plain)
 
     differences = {increase.comparison: increase.difference}
     decision = decide(differences, "above", margin)
@@ -103,6 +90,22 @@ def judge_degradation(
     )
 
 
+def _too_few_learning_depths(statement: str, notes: list[str], family: str) -> Claim:
+    """Return the claim about degradation if fewer than two depths are better than chance."""
+    return Claim(
+        DEGRADATION,
+        statement,
+        Verdict.INCONCLUSIVE,
+        "fewer than two depths are better than chance",
+        [],
+        notes,
+        plain_words=write_reason(
+            f"fewer than two depths of {family} networks are better than chance"
+        ),
+        remedy=LEARNING_DEPTHS,
+    )
+
+
 def judge_no_degradation(
     runs: pd.DataFrame,
     margin: float,
@@ -124,12 +127,13 @@ def judge_no_degradation(
         return not_tested(NO_DEGRADATION, statement, reasons)
 
     shallowest = min(groups)
-    differences = {}
-    evidence = []
-    for depth in sorted(groups.keys() - {shallowest}):
-        differences[depth] = compare(groups[depth], groups[shallowest])
-        bounds = format_comparison(differences[depth], groups[depth], groups[shallowest])
-        evidence.append(f"{depth} minus {shallowest} layers: {bounds}")
+    deeper = sorted(groups.keys() - {shallowest})
+    differences = {depth: compare(groups[depth], groups[shallowest]) for depth in deeper}
+    evidence = [
+        f"{depth} minus {shallowest} layers:"
+        f" {format_comparison(differences[depth], groups[depth], groups[shallowest])}"
+        for depth in deeper
+    ]
 
     decision = decide(differences, "below", margin)
     shallowest_trained = not is_untrained(groups[shallowest])

@@ -15,8 +15,8 @@ def plan_seeds(
 ) -> list[str]:
     """Return a line for each main claim that these networks can test, below a line of assumptions.
 
-    The claims about a difference assume that it is `effect`; the claim that there is none assumes
-    that there is none, and needs a bound at each deeper network.
+    Claims of a difference are planned for a true difference of `effect`. *No degradation* is
+    planned for a true difference of 0, and needs a bound for each deeper network.
 
     Args:
         depths: depths by family.

@@ -17,7 +17,7 @@ from analysis.figures.layout import add_legend
 WIDTH = 4.2  # inches: on a screen of 390 CSS pixels, text of 11 points is 13 pixels high
 PANEL_HEIGHT, LEGEND_HEIGHT = 3.0, 0.4  # inches
 STACKED_HEIGHT = 2.2  # inches of each of several panels: more would hide what follows them
-COLOR_SCALE = "<colorbar>"  # the label that matplotlib gives to the axes of one
+COLOR_BAR = "<colorbar>"  # the label that matplotlib gives to the axes of one
 MAX_PANELS = 6  # more would be a long way to scroll
 UPRIGHT = 90  # degrees
 
@@ -25,19 +25,19 @@ UPRIGHT = 90  # degrees
 def draw_for_phone(figure: Figure) -> Figure | None:
     """Return a narrow copy of a figure, or None if its panels are too many or not of one kind.
 
-    A scale of colours is left out if the cells of all maps have their numbers.
+    A colour bar is left out if every cell of the maps shows its value.
 
     `figure`: one whose layout is still constrained and that has no footer yet.
     """
     panels, others = _split_axes(figure)
-    if len(panels) > MAX_PANELS or any(ax.get_label() != COLOR_SCALE for ax in others):
+    if len(panels) > MAX_PANELS or any(ax.get_label() != COLOR_BAR for ax in others):
         return None
     if others and not all(_has_numbers(ax) for ax in panels):
         return None
     narrow = copy.deepcopy(figure)
-    panels, scales = _split_axes(narrow)
-    for scale in scales:
-        scale.remove()
+    panels, bars = _split_axes(narrow)
+    for bar in bars:
+        bar.remove()
     height = PANEL_HEIGHT if len(panels) == 1 else STACKED_HEIGHT * len(panels)
     narrow.set_size_inches(WIDTH, height + LEGEND_HEIGHT)
     _stack(panels)
@@ -52,11 +52,9 @@ def draw_for_phone(figure: Figure) -> Figure | None:
 
 
 def _split_axes(figure: Figure) -> tuple[list[Axes], list[Axes]]:
-    """Return the panels of a grid, and the other axes, such as a scale of colours."""
+    """Return the panels of a grid, and the other axes, such as a colour bar."""
     panels = [
-        ax
-        for ax in figure.axes
-        if ax.get_subplotspec() is not None and ax.get_label() != COLOR_SCALE
+        ax for ax in figure.axes if ax.get_subplotspec() is not None and ax.get_label() != COLOR_BAR
     ]
     return panels, [ax for ax in figure.axes if ax not in panels]
 

@@ -64,13 +64,13 @@ def test_figure_of_many_panels_has_no_narrow_copy(figure):
     assert draw_for_phone(figure) is None
 
 
-def test_scale_of_colours_without_numbers_in_the_cells_prevents_a_narrow_copy(figure):
+def test_colour_bar_beside_cells_without_numbers_prevents_a_narrow_copy(figure):
     ax = figure.axes[0]
     figure.colorbar(ax.imshow([[0, 1]]), ax=ax)
     assert draw_for_phone(figure) is None
 
 
-def test_map_with_numbers_in_its_cells_needs_no_scale_of_colours(build_frame):
+def test_map_with_numbers_in_its_cells_needs_no_colour_bar(build_frame):
     frame = build_frame(ERRORS)
     frame.runs["config.optim.lr"] = 0.1
     with style.own_settings():
