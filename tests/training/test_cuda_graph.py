@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
@@ -290,3 +291,29 @@ def test_forward_and_augmentation_trace_as_one_graph(tiny, digits, keys):
     (draws,) = next(trainer.inputs)
     traced = torch.compile(compute, backend="eager", fullgraph=True)
     assert torch.equal(traced(draws)[0], compute(draws)[0])
+
+
+@pytest.mark.fast_cases(1)
+@pytest.mark.parametrize(
+    "keys", [(), ("precision=bf16", "data.flip=true"), ("optim=adamw", "model=plain")], ids=str
+)
+def test_whole_step_is_one_graph(tiny, digits, fused, keys):
+    """With the backward pass, the update and the sums; tracing refuses a value that Python reads.
+
+    The graph's own run at another learning rate gives the numbers of an ordinary step.
+    """
+    traced, ordinary = (Trainer(tiny(*keys), digits, CPU) for _ in range(2))
+    for trainer in (traced, ordinary):
+        for _ in range(2):  # which create the optimiser's state
+            trainer.step()
+    (draws,) = next(traced.inputs)
+    graph = make_fx(traced._update_weights)(draws)  # does the step, too
+    ordinary._update_weights(draws)
+    for trainer in (traced, ordinary):
+        trainer.optimizer.set_learning_rate(0.003)
+    (draws,) = next(traced.inputs)
+    with torch.no_grad():  # the graph has the operations of the backward pass itself
+        (wrong,) = graph(draws)
+    (expected,) = ordinary._update_weights(draws)
+    assert torch.equal(wrong, expected)
+    assert tree_map(to_plain, traced.state()) == tree_map(to_plain, ordinary.state())
