@@ -176,7 +176,7 @@ def _start_from_parent(config: Config, trainer: Trainer) -> None:
     channels, classes = network.conv1.in_channels, network.fc.out_features
     shallow = Network(parent.model, channels, classes)
     shallow.load_state_dict(serialization.load(run.record.read(WEIGHTS_FILE)))
-    layout = memory_format(config.precision)
+    layout = memory_format(config.precision, trainer.device)
     shallow = shallow.to(trainer.device).to(memory_format=layout).eval()
 
     def training_images() -> Iterable[Tensor]:

@@ -185,7 +185,7 @@ def _load_network(
 ) -> nn.Module:
     """Return the run's network after `iteration` updates, on the device. Raises RecordError."""
     network = load_network(iteration, config, record, dataset.channels, dataset.classes)
-    return network.to(device).to(memory_format=memory_format(config.precision))
+    return network.to(device).to(memory_format=memory_format(config.precision, device))
 
 
 # --- the loss landscape

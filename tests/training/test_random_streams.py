@@ -131,7 +131,7 @@ def test_probe_at_iteration_0_gets_the_initial_network(tiny, seed):
     afterwards = locate_run(config).record.valid_prefix(PROBES_FILE)[0]
     network = Network(config.model, 1, 10)
     initialise(network, random_streams.build_generator(seed, "initialisation"))
-    network = network.to(memory_format=memory_format(config.precision))
+    network = network.to(memory_format=memory_format(config.precision, torch.device("cpu")))
     loader = loaders.build_loader(load_dataset(config.data), config, CPU)
     batch = sample_probe_batch("responses", loader, config.probes)
     assert afterwards["iteration"] == 0

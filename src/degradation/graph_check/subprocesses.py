@@ -5,6 +5,7 @@ runs any more. So the process that trains does not try graphs out itself.
 """
 
 import contextlib
+import gc
 import json
 import os
 import pickle
@@ -119,6 +120,8 @@ def main() -> None:
         print(json.dumps({UNAVAILABLE: str(error)}), file=answers, flush=True)
         return
     for check in checks:
+        # a comparison collects garbage often, which takes long among all that is imported
+        gc.freeze()
         comparison = compare_steps(check, device)
         print(json.dumps(asdict(comparison)), file=answers, flush=True)
         if comparison.problem is not None:

@@ -137,7 +137,7 @@ def measure_errors(
         _check_fit(network, dataset, config.data.name)
         loader = build_loader(dataset, config, chosen)
     measured = deepcopy(network).to(chosen)
-    measured = measured.to(memory_format=memory_format(config.precision))
+    measured = measured.to(memory_format=memory_format(config.precision, chosen))
     with restored_settings():
         make_reproducible(config.threads, config.precision)
         errors = measure(measured, loader, 0, config.precision, SINGLE)

@@ -1,6 +1,7 @@
 """Choose the device and the precision, and make PyTorch reproducible."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,12 @@ import torch
 from torch import Tensor
 
 from degradation.config import BF16, TF32, ConfigError, Precision
+from degradation.config.schema import FP32
 
 log = logging.getLogger(__name__)
+
+# 1: cuDNN predicts the fastest algorithm of each convolution with its newer model, "mode B"
+HEURISTIC_VARIABLE = "TORCH_CUDNN_USE_HEURISTIC_MODE_B"
 
 
 def choose_device(name: str) -> torch.device:
@@ -109,6 +114,8 @@ def _warn_of_emulation() -> None:
 def make_reproducible(threads: int, precision: Precision) -> None:
     """Make repeated runs on one machine bit-identical, and allow TF32 only where it is requested.
 
+    This must precede the first convolution, before which PyTorch reads HEURISTIC_VARIABLE once.
+
     With `precision.deterministic: false`, cuDNN times its algorithms and picks the fastest, so
     repeated runs on a GPU differ by rounding.
 
@@ -116,6 +123,7 @@ def make_reproducible(threads: int, precision: Precision) -> None:
         threads: number of CPU threads per operation. It determines how sums are split, and so
             changes the last bits of results on a CPU.
     """
+    os.environ.setdefault(HEURISTIC_VARIABLE, "1")
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = not precision.deterministic
     torch.backends.cudnn.deterministic = precision.deterministic
@@ -143,9 +151,16 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision.dtype == BF16)
 
 
-def memory_format(precision: Precision) -> torch.memory_format:
-    """Return the memory format of weights and batches: channels last is faster on most devices."""
-    return torch.channels_last if precision.channels_last else torch.contiguous_format
+def memory_format(precision: Precision, device: torch.device) -> torch.memory_format:
+    """Return the memory format of weights and batches; it changes numbers by rounding only.
+
+    Channels last is faster, except for fp32 on a CUDA GPU: cuDNN's deterministic algorithms without
+    TF32 convert most operands to the other format first.
+    """
+    is_converted = device.type == "cuda" and precision.dtype == FP32 and precision.deterministic
+    if precision.channels_last and not is_converted:
+        return torch.channels_last
+    return torch.contiguous_format
 
 
 def at_least_float32(logits: Tensor) -> Tensor:

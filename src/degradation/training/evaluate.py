@@ -152,7 +152,8 @@ def compute_logits(network: nn.Module, images: Tensor, precision: Precision) -> 
     has_views = images.dim() == 5
     flat = images.flatten(0, 1) if has_views else images
     with autocast(flat.device, precision):
-        logits: Tensor = network(flat.contiguous(memory_format=memory_format(precision)))
+        layout = memory_format(precision, flat.device)
+        logits: Tensor = network(flat.contiguous(memory_format=layout))
     logits = at_least_float32(logits)
     if not has_views:
         return logits

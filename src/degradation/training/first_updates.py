@@ -84,7 +84,7 @@ def _grow_from_untrained_parent(config: Config, trainer: Trainer) -> None:
     network = require_blocks(trainer.network, "model.grown_from")
     channels, classes = network.conv1.in_channels, network.fc.out_features
     shallow = require_blocks(build_initial_network(parent, channels, classes), "model.grown_from")
-    layout = memory_format(config.precision)
+    layout = memory_format(config.precision, trainer.device)
     shallow = shallow.to(trainer.device).to(memory_format=layout).eval()
 
     def sample_images() -> list[torch.Tensor]:

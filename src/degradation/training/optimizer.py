@@ -52,7 +52,7 @@ def train_step(
         The batch's mean cross-entropy in nats and its number of misclassified images, both before
         the update. They are detached scalars on the device, so this does not wait for the device.
     """
-    images = images.contiguous(memory_format=memory_format(precision))
+    images = images.contiguous(memory_format=memory_format(precision, images.device))
     with autocast(images.device, precision):
         logits: Tensor = network(images)
     loss = F.cross_entropy(at_least_float32(logits), labels)

@@ -92,7 +92,7 @@ class Trainer:
 
     def start_from(self, network: nn.Module) -> None:
         """Replace the network with this one and the optimizer with a new one."""
-        layout = memory_format(self.config.precision)
+        layout = memory_format(self.config.precision, self.device)
         self.network = network.to(self.device).to(memory_format=layout)
         self.network.train()
         self.optimizer = build_optimizer(self.network, self.config.optim)
