@@ -4,12 +4,14 @@ Each is timed against the step as it is, in the same rounds. A way is worth its 
 clearly faster and gives the same bits, so that no existing run would change.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
-from benchmarks.loops import AS_IT_IS, LoopKind, build_trainer
+from benchmarks.loops import AS_IT_IS, HUGE_PAGES, LoopKind, build_trainer
 from benchmarks.machine import describe_device, describe_software
 from benchmarks.part import (
     Contender,
@@ -52,6 +54,11 @@ def _count_no_batches(trainer: Trainer) -> None:
             module.num_batches_tracked = None
 
 
+def _pin_to_one_core(_trainer: Trainer) -> None:
+    """Keep this process on the first of its cores, so that its cache is not moved to another."""
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+
+
 # By name, what changes a trainer in its own process
 ALTERNATIVES: dict[str, Callable[[Trainer], None]] = {
     AS_IT_IS: lambda _trainer: None,
@@ -59,7 +66,10 @@ ALTERNATIVES: dict[str, Callable[[Trainer], None]] = {
     "update over lists of tensors": _group_update,
     "denormals flushed to 0": _flush_denormals,
     "no counters of batches": _count_no_batches,
+    HUGE_PAGES: lambda _trainer: None,  # the environment of its process asks for them
 }
+if hasattr(os, "sched_setaffinity"):  # Linux
+    ALTERNATIVES["pinned to one core"] = _pin_to_one_core
 
 
 def list_contenders(configs: list[Config]) -> list[Contender]:
@@ -104,18 +114,29 @@ def gives_same_bits(config: Config, alternative: str) -> bool:
     """Return whether weights and BN's statistics are equal to the bit after COMPARED_UPDATES."""
     weights = []
     for name in (AS_IT_IS, alternative):
-        with restored_settings():
+        with restored_settings(), _restored_process():
             make_reproducible(config.threads, config.precision)
             trainer = build_trainer(config)
             ALTERNATIVES[name](trainer)
             for _ in range(COMPARED_UPDATES):
                 trainer.step()
-            torch.set_flush_denormal(False)
         weights.append(
             [*trainer.network.parameters()]
             + [buffer for buffer in trainer.network.buffers() if buffer.is_floating_point()]
         )
     return all(map(torch.equal, *weights))
+
+
+@contextmanager
+def _restored_process() -> Iterator[None]:
+    """After the context, this process has its cores again, and computes with denormals."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
 
 
 def check_is_cpu(config: Config) -> None:

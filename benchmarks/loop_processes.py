@@ -4,6 +4,7 @@ Processes that are not told to do anything wait and use no core, so loops can be
 """
 
 import multiprocessing
+import os
 import signal
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.loops import LoopSpec, build_loop
+from benchmarks.loops import ENVIRONMENTS, LoopSpec, build_loop
 from degradation.cli import format_error, is_user_error
 from degradation.errors import UserError
 
@@ -35,7 +36,8 @@ class LoopProcess:
         context = multiprocessing.get_context("spawn")
         self.connection, child_connection = context.Pipe()
         self.process = context.Process(target=serve, args=(spec, child_connection))
-        self.process.start()
+        with changed_environment(ENVIRONMENTS.get(spec.alternative, {})):
+            self.process.start()
         child_connection.close()
 
     def wait_until_built(self) -> None:
@@ -142,6 +144,18 @@ def serve(spec: LoopSpec, connection: Connection) -> None:
         if not is_user_error(error):
             traceback.print_exc()
         connection.send((FAILED, format_error(error)))
+
+
+@contextmanager
+def changed_environment(variables: dict[str, str]) -> Iterator[None]:
+    """Within the context, the variables are set, for the processes that start there."""
+    before = os.environ.copy()
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def wait_for_device(device: torch.device) -> None:

@@ -13,6 +13,9 @@ from degradation.training.device import choose_device, make_reproducible
 from degradation.training.trainer import Trainer
 
 AS_IT_IS = "as it is"  # the suite's step without a change
+HUGE_PAGES = "memory in huge pages"
+# By alternative, the environment that its process starts with: PyTorch reads it when imported
+ENVIRONMENTS = {HUGE_PAGES: {"THP_MEM_ALLOC_ENABLE": "1"}}
 
 
 class LoopKind(StrEnum):
