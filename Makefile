@@ -168,7 +168,7 @@ plan: $(INSTALLED) ## Estimate cost and seeds (ARGS="--device cuda --devices 8 -
 census: $(INSTALLED) ## Print parameters, multiply-adds and activations of the networks
 	@$(RUN) experiments/census.py $(OVERRIDES)
 
-check-gpu: $(INSTALLED) ## Check in half a minute that captured steps equal eager ones on this GPU
+check-gpu: $(INSTALLED) ## Check in about a minute that captured steps equal eager ones on this GPU
 	@$(RUN) experiments/check_gpu.py $(ARGS)
 
 notebook: $(INSTALLED) ## Execute the lecture's notebook and write its outputs into it

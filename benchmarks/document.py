@@ -5,6 +5,8 @@ Everything between a marker and the end marker is replaced:
     <!-- table of bench: step -->
     <!-- end of table -->
 
+The part check_gpu is what experiments/check_gpu.py has printed, in the ledger's check-gpu.txt.
+
 Free of torch.
 """
 
@@ -20,6 +22,7 @@ LEDGER = Path("experiments/ledger/bench")
 DOCUMENT = Path("docs/performance.md")
 PARTS = ("step", "several", "evaluation", "alternatives", "overhead")
 CPU_PARTS = ("alternatives",)  # those that a GPU does not have
+SELF_CHECK, SELF_CHECK_FILE = "check_gpu", "check-gpu.txt"
 NOT_MEASURED = "not measured"
 BLOCK = re.compile(
     r"(?P<start><!-- table of bench: (?P<part>\w+) -->\n).*?(?P<end><!-- end of table -->)",
@@ -53,6 +56,9 @@ def write_table(part: str, ledger: Path) -> str:
 
     A row without numbers says that no CUDA GPU has been measured, if there is none.
     """
+    if part == SELF_CHECK:
+        printed = (ledger / SELF_CHECK_FILE).read_text(encoding="utf-8")
+        return f"```text\n{printed}```\n"
     path = ledger / f"{part}.csv"
     if not path.exists():
         command = f"make bench PART={part} ARGS=--ledger"

@@ -1,4 +1,4 @@
-"""Check that captured training steps equal eager ones on this machine's GPU, in half a minute.
+"""Check that captured training steps equal eager ones on this machine's GPU, in about a minute.
 
 Plain and residual networks of 20 and 110 layers are trained for 20 iterations on noise, in each
 precision that the GPU has: with steps that are captured in a CUDA graph and replayed, with eager

@@ -2,7 +2,15 @@
 
 import pytest
 
-from benchmarks.document import BLOCK, COLUMNS, CPU_PARTS, PARTS, fill_tables, write_table
+from benchmarks.document import (
+    BLOCK,
+    COLUMNS,
+    CPU_PARTS,
+    PARTS,
+    SELF_CHECK,
+    fill_tables,
+    write_table,
+)
 from benchmarks.tables import format_rows, read_rows, write_rows
 from degradation.config import CONF
 
@@ -135,5 +143,13 @@ def test_unmeasured_part_names_its_command(tmp_path):
 def test_document_has_the_ledgers_numbers_and_no_others():
     """After a change of the ledger's tables: python experiments/bench.py --render."""
     text = (ROOT / "docs/performance.md").read_text()
-    assert [block["part"] for block in BLOCK.finditer(text)] == list(PARTS)
+    assert {block["part"] for block in BLOCK.finditer(text)} == {*PARTS, SELF_CHECK}
     assert fill_tables(text, ROOT / "experiments/ledger/bench") == text
+
+
+def test_output_of_the_self_check_is_quoted(tmp_path):
+    (tmp_path / "check-gpu.txt").write_text("gpu A\nall 1 checks passed\n", encoding="utf-8")
+    text = "<!-- table of bench: check_gpu -->\n<!-- end of table -->\n"
+    filled = fill_tables(text, tmp_path)
+    assert "```text\ngpu A\nall 1 checks passed\n```\n" in filled
+    assert fill_tables(filled, tmp_path) == filled
