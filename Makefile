@@ -15,7 +15,7 @@ EACH ?= 20
 # Number of mutants in `make mutants`, and the paths that they are drawn from: ONLY=analysis
 COUNT ?= 300
 ONLY ?=
-# Part of `make bench`: step, several, evaluation or overhead; default: all but the last
+# Part of `make bench`: step, several, evaluation, alternatives or overhead; default: the first three
 PART ?=
 
 # What a command line may set. A name that was meant for one of these or for a key of conf/ is
