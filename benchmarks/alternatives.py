@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from benchmarks.loops import AS_IT_IS, HUGE_PAGES, LoopKind, build_trainer
+from benchmarks.loops import AS_IT_IS, ENVIRONMENTS, HUGE_PAGES, LoopKind, build_trainer
 from benchmarks.machine import describe_device, describe_software
 from benchmarks.part import (
     Contender,
@@ -104,10 +104,16 @@ def _build_row(
         "ratio": round(ratio.median, 3),
         "ratio_lowest": round(ratio.lowest, 3),
         "ratio_highest": round(ratio.highest, 3),
-        "same_bits": "yes" if gives_same_bits(config, contender.alternative) else "no",
+        "same_bits": _describe_bits(config, contender.alternative),
         "rounds": len(stretches),
         **describe_software(),
     }
+
+
+def _describe_bits(config: Config, alternative: str) -> str:
+    if alternative in ENVIRONMENTS:
+        return "not compared"  # this process has another environment
+    return "yes" if gives_same_bits(config, alternative) else "no"
 
 
 def gives_same_bits(config: Config, alternative: str) -> bool:

@@ -8,7 +8,7 @@ import os
 import signal
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,6 +20,7 @@ from degradation.errors import UserError
 
 BUILT, ADVANCED, FAILED = "built", "advanced", "failed"
 GRACE_S = 30.0  # for a process to end after its pipe is closed; PyTorch's takes seconds
+ANSWER_TIMEOUT_S = 600.0  # for a stretch, or for building a loop; workers that hang send nothing
 Message = tuple[str, Any]
 
 
@@ -61,6 +62,10 @@ class LoopProcess:
 
     def _receive(self, expected: str) -> Any:
         try:
+            if not self.connection.poll(ANSWER_TIMEOUT_S):
+                raise LoopFailed(
+                    f"the {self.spec.kind} loop did not answer within {ANSWER_TIMEOUT_S:.0f} s"
+                )
             kind, value = self.connection.recv()
         except (EOFError, OSError):
             raise self._describe_end() from None
@@ -84,8 +89,8 @@ class LoopProcess:
         """Wait for the end of a disconnected process, which is forced after a grace period."""
         self.process.join(GRACE_S)
         if self.process.exitcode is None:
-            self.process.terminate()
-            self.process.join()
+            self.process.kill()
+            self.process.join(GRACE_S)
 
 
 class Team:
@@ -133,29 +138,44 @@ def serve(spec: LoopSpec, connection: Connection) -> None:
     try:
         loop = build_loop(spec)
         wait_for_device(loop.device)
-        connection.send((BUILT, None))
+        answer: Message = (BUILT, None)
         while True:
-            images = loop.advance(connection.recv())
+            iterations = _answer_and_wait(connection, answer)
+            if iterations is None:
+                return
+            images = loop.advance(iterations)
             wait_for_device(loop.device)
-            connection.send((ADVANCED, images))
-    except (EOFError, ConnectionError):
-        return
+            answer = (ADVANCED, images)
     except Exception as error:
         if not is_user_error(error):
             traceback.print_exc()
-        connection.send((FAILED, format_error(error)))
+        with suppress(OSError):
+            connection.send((FAILED, format_error(error)))
+
+
+def _answer_and_wait(connection: Connection, answer: Message) -> int | None:
+    """Send an answer, and return how many iterations come next, or None if there are none."""
+    try:
+        connection.send(answer)
+        iterations: int = connection.recv()
+    except (EOFError, OSError):
+        return None
+    return iterations
 
 
 @contextmanager
 def changed_environment(variables: dict[str, str]) -> Iterator[None]:
     """Within the context, the variables are set, for the processes that start there."""
-    before = os.environ.copy()
+    before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def wait_for_device(device: torch.device) -> None:

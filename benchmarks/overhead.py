@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from degradation.training.trainer import Trainer
 
 TRAIN = Path(__file__).resolve().parents[1] / "experiments/train.py"
+UNTIMED_ITERATIONS = 5  # before them; the first are slower, and a CUDA graph is recorded in one
 SAMPLED_ITERATIONS = 10  # of each network, for the estimate
 WHOLE_RATIO = 1.25  # of train.py to the bare loop; only the estimate depends on it
 
@@ -87,11 +88,12 @@ def train_bare(config: Config) -> None:
 
 
 def time_iterations(config: Config) -> float:
-    """Return the seconds of one iteration, from a few after the first, which is slower."""
+    """Return the seconds of one iteration, from a few after the first ones."""
     from benchmarks.loop_processes import wait_for_device
 
     trainer = build_trainer(config)
-    trainer.step()
+    for _ in range(UNTIMED_ITERATIONS):
+        trainer.step()
     wait_for_device(trainer.device)
     start = time.monotonic()
     for _ in range(SAMPLED_ITERATIONS):
@@ -153,7 +155,8 @@ def estimate_seconds(launcher: PoolLauncher, runs: list[SweepRun]) -> float:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         timed = run_pool(launcher, list(samples.values()), time_iterations, Path(name))
-    sampled_seconds = makespan([SAMPLED_ITERATIONS * seconds for seconds in timed], slots)
+    iterations = UNTIMED_ITERATIONS + SAMPLED_ITERATIONS
+    sampled_seconds = makespan([iterations * seconds for seconds in timed], slots)
     startup = time.monotonic() - start - sampled_seconds
     iteration_seconds = dict(zip(samples, timed, strict=True))
     estimate = 0.0
@@ -182,10 +185,15 @@ def time_sweep(overrides: list[str], seed: int, folder: Path) -> float:
         f"hydra.sweep.dir={folder / 'logs'}",
     ]
     start = time.monotonic()
-    completed = subprocess.run([sys.executable, str(TRAIN), *own_overrides], check=False)
+    with subprocess.Popen([sys.executable, str(TRAIN), *own_overrides]) as process:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # Ctrl-C has reached it too, and it stops its runs first
+            raise
     seconds = time.monotonic() - start
-    if completed.returncode:
-        sys.exit(completed.returncode)  # train.py has printed why
+    if status:
+        sys.exit(status)  # train.py has printed why
     return seconds
 
 

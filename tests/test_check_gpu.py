@@ -8,7 +8,7 @@ import pytest
 
 from degradation.config import CONF
 from degradation.graph_check import subprocesses
-from degradation.graph_check.comparison import Comparison
+from degradation.graph_check.result import Comparison
 from degradation.training import device
 
 EQUAL = Comparison(
@@ -96,6 +96,16 @@ def test_differences_and_problems_are_lines_and_exit_status_1(gpu, monkeypatch, 
     assert lines[-3] == "plain-20 fp32: a step cannot be recorded"
     assert lines[-2].endswith("residual-110 in bf16 give different numbers in an evaluation")
     assert lines[-1].startswith("2 of 8 checks failed: runs of these networks")
+
+
+def test_check_that_could_not_be_made_is_no_failure_of_the_steps(gpu, monkeypatch, capsys):
+    _, results = gpu
+    memory = {"problem": "too little free memory on the GPU", "is_transient": True}
+    results["plain-110", "fp32"] = memory
+    status, lines, _ = run_script(monkeypatch, capsys)
+    assert status == 1
+    assert lines[-2] == "plain-110 fp32: too little free memory on the GPU"
+    assert lines[-1].startswith("1 of 8 checks could not be made now: runs of these networks")
 
 
 @pytest.mark.slow

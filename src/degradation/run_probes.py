@@ -7,12 +7,14 @@ final weights. Neither changes the run's metrics or weights.
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from degradation.config import Config, Landscape
+from degradation.config import BF16, Config, Landscape
+from degradation.config.schema import FP32
 from degradation.data.datasets import Dataset, StreamedDataset, load_dataset
 from degradation.data.errors import DataError
 from degradation.data.loaders import build_loader
@@ -206,9 +208,13 @@ def _measure_points(run: SweepRun, device: torch.device) -> None:
         network = _load_network(config.schedule.iterations, config, record, dataset, device)
         first = draw_direction(network, build_generator(landscape.seed, "landscape", 1))
         second = draw_direction(network, build_generator(landscape.seed, "landscape", 2))
-        network = network.to(memory_format=torch.channels_last)  # the faster format
+        precision = config.precision
+        if precision.dtype == BF16:
+            precision = replace(precision, dtype=FP32)  # the surface is measured without autocast
+        layout = memory_format(precision, device)
+        network = network.to(memory_format=layout)
         with eval_batchnorm(network, config, loader):
-            surface = LossSurface(network, (first, second))
+            surface = LossSurface(network, (first, second), layout)
             for number, point in enumerate(missing, start=1):
                 batches = loader.sample_batches("train", landscape.pictures)
                 loss, error = surface.measure(point.x, point.y, batches)

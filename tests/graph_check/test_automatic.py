@@ -12,7 +12,7 @@ from degradation.data.datasets import load_dataset
 from degradation.graph_check import automatic, verdicts
 from degradation.graph_check.automatic import check_captured_steps, find_fault, store_verdicts
 from degradation.graph_check.check import build_check
-from degradation.graph_check.comparison import Comparison
+from degradation.graph_check.result import Comparison
 from degradation.optimizers import base
 from degradation.records.record import Record
 from degradation.run import train

@@ -10,7 +10,8 @@ import torch
 
 from degradation.graph_check import check as checks
 from degradation.graph_check.check import build_check, reduce_check
-from degradation.graph_check.comparison import TOLERANCE, Comparison, compare_steps
+from degradation.graph_check.comparison import TOLERANCE, compare_steps
+from degradation.graph_check.result import Comparison
 from degradation.optimizers import base
 from degradation.training import cuda_graph
 from tests.support.recorded_operations import OperationRecorder

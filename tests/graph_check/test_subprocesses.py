@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from degradation.graph_check import subprocesses
+from degradation.graph_check import comparison, subprocesses
 from degradation.graph_check.check import build_check
-from degradation.graph_check.comparison import Comparison
+from degradation.graph_check.result import Comparison
 from degradation.graph_check.subprocesses import compare_each
 
 CPU = torch.device("cpu")
@@ -72,17 +72,17 @@ def test_answers_arrive_in_order(answer_with, tiny_check):
 )
 def test_process_that_dies_is_a_transient_problem(answer_with, tiny_check, ending, problem):
     answer_with(ending)
-    (comparison,) = compare_each([tiny_check], CPU)
-    assert comparison.problem == f"the process that checks captured steps {problem}"
-    assert comparison.is_transient
-    assert comparison.network == "plain-8"
+    (result,) = compare_each([tiny_check], CPU)
+    assert result.problem == f"the process that checks captured steps {problem}"
+    assert result.is_transient
+    assert result.network == "plain-8"
 
 
 def test_process_that_hangs_is_killed(answer_with, tiny_check, monkeypatch):
     monkeypatch.setattr(subprocesses, "ANSWER_TIMEOUT_S", 0.2)
     answer_with("hang")
-    (comparison,) = compare_each([tiny_check], CPU)
-    assert comparison.problem.endswith("did not answer within 0.2 s")
+    (result,) = compare_each([tiny_check], CPU)
+    assert result.problem.endswith("did not answer within 0.2 s")
 
 
 def test_other_checks_get_a_new_process(answer_with, tiny_check):
@@ -98,16 +98,31 @@ def test_reserved_gpu_is_checked_in_this_process(answer_with, tiny_check, monkey
         compared.append((check, device))
         return EQUAL
 
-    monkeypatch.setattr(subprocesses, "compare_steps", compare)
-    answer_with({"unavailable": "all CUDA-capable devices are busy"})
+    monkeypatch.setattr(comparison, "compare_steps", compare)
+    answer_with({"unavailable": "CUDA error: all CUDA-capable devices are busy or unavailable"})
     assert list(compare_each([tiny_check], CPU)) == [EQUAL]
     assert compared == [(tiny_check, CPU)]
+
+
+def test_gpu_without_memory_is_not_tried_in_this_process(answer_with, tiny_check, monkeypatch):
+    monkeypatch.setattr(comparison, "compare_steps", lambda *_: pytest.fail("tried"))
+    answer_with({"unavailable": "CUDA error: out of memory"})
+    (result,) = compare_each([tiny_check], CPU)
+    assert result.problem.endswith("cannot use the GPU (CUDA error: out of memory)")
+    assert result.is_transient
+
+
+def test_process_ends_if_nobody_waits_for_its_answers(answer_with, tiny_check):
+    answer_with(EQUAL, "hang")
+    comparisons = compare_each([tiny_check] * 2, CPU)
+    assert next(comparisons) == EQUAL
+    comparisons.close()  # returns although the process hangs
 
 
 @pytest.mark.slow
 def test_process_itself_answers(tiny_check):
     small = replace(tiny_check, config=replace(tiny_check.config, threads=1))
-    (comparison,) = compare_each([small], CPU)
-    assert comparison.problem == "a training step was never recorded"  # a CPU has no graphs
-    (comparison,) = compare_each([small], torch.device("cuda"))
-    assert not comparison.is_equal
+    (result,) = compare_each([small], CPU)
+    assert result.problem == "a training step was never recorded"  # a CPU has no graphs
+    (result,) = compare_each([small], torch.device("cuda"))
+    assert not result.is_equal

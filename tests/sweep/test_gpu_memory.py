@@ -39,7 +39,7 @@ def residual(compose_config):
 def test_estimate_is_the_sum_of_its_parts(residual):
     """ResNet-20: outputs of 7, 6 and 6 convolutions with 16,384, 8,192 and 4,096 values."""
     activations = 7 * 16_384 + 6 * 8_192 + 6 * 4_096 + 10 + 3_072
-    values = 4 * 269_722 + 4 * activations * 128 + 4 * (16_384 + 3_072) * 2_500
+    values = 4 * 269_722 + 6 * activations * 128 + 20 * (16_384 + 3_072) * 2_500
     assert estimate_bytes(residual(20)) == GIGABYTE + 70_000 * 3_072 + 4 * values
 
 
@@ -47,7 +47,7 @@ def test_smaller_images_need_less(residual):
     """Every map of 16x16 images has a quarter of the values, and a batch has 4 times the images."""
     config = residual(20)
     activations = (7 * 16_384 + 6 * 8_192 + 6 * 4_096) // 4 + 10 + 768
-    values = 4 * 269_722 + 4 * activations * 128 + 4 * (4_096 + 768) * 10_000
+    values = 4 * 269_722 + 6 * activations * 128 + 20 * (4_096 + 768) * 10_000
     small = residual(20, data=replace(config.data, size=16))
     assert estimate_bytes(small) == GIGABYTE + 70_000 * 768 + 4 * values
 
@@ -68,7 +68,7 @@ def test_largest_run_on_the_smallest_gpu_counts(residual, use_gpus):
     assert count_fitting_runs([shallow]) == int(usable / estimate_bytes(shallow))
     expected = int(usable / estimate_bytes(deep))
     assert count_fitting_runs([shallow, deep, shallow]) == expected
-    assert 5 <= expected < count_fitting_runs([shallow])
+    assert 4 <= expected < count_fitting_runs([shallow])
     use_gpus(1)
     assert count_fitting_runs([deep]) == 1
 
@@ -94,3 +94,8 @@ def test_unknown_memory_is_not_guessed(residual, use_gpus):
     for unknown in (folder, own):
         assert estimate_bytes(unknown) is None
         assert count_fitting_runs([config, unknown]) is None
+
+
+def test_estimate_covers_what_was_reserved(residual):
+    """An H200 reserved 4,494 MiB for residual-20 in fp32, besides the context of CUDA."""
+    assert estimate_bytes(residual(20)) > (4_494 + 512) * 2**20

@@ -34,9 +34,9 @@ def test_memory_format(compose_config, device, dtype, deterministic, expected):
 
 @pytest.mark.parametrize(("chosen", "expected"), [(None, "1"), ("0", "0")])
 def test_heuristics_of_cudnn_can_be_chosen(compose_config, monkeypatch, chosen, expected):
-    monkeypatch.delenv(HEURISTIC_VARIABLE, raising=False)
-    if chosen is not None:
-        monkeypatch.setenv(HEURISTIC_VARIABLE, chosen)
+    monkeypatch.setenv(HEURISTIC_VARIABLE, chosen or "")  # so that it is restored afterwards
+    if chosen is None:
+        monkeypatch.delenv(HEURISTIC_VARIABLE)
     with restored_settings():
         make_reproducible(1, compose_config().precision)
     assert os.environ[HEURISTIC_VARIABLE] == expected

@@ -157,3 +157,22 @@ def test_unrecorded_update_on_a_gpu_warns_of_nothing(compose_config, monkeypatch
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         optimizer.step()
+
+
+@pytest.mark.parametrize("optim", ["sgd", "adamw"])
+def test_restored_state_has_the_memory_format_of_the_weights(tiny, digits, optim):
+    """Fused kernels refuse operands of two formats, and devices differ in the one they have."""
+    saved = Trainer(tiny(f"optim={optim}"), digits, CPU)
+    for _ in range(2):
+        saved.step()
+    resumed = Trainer(tiny(f"optim={optim}", "precision.channels_last=false"), digits, CPU)
+    resumed.restore(saved.state())
+    pairs = zip(saved.network.parameters(), resumed.network.parameters(), strict=True)
+    before, weight = next(pair for pair in pairs if pair[0].dim() == 4 and pair[0].shape[1] > 1)
+    expected = saved.optimizer.state[before]
+    assert weight.is_contiguous()
+    for name, value in resumed.optimizer.state[weight].items():
+        assert torch.equal(value, expected[name])
+        if value.dim() == 4:
+            assert not expected[name].is_contiguous()
+            assert value.stride() == weight.stride()

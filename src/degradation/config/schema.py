@@ -244,7 +244,7 @@ class Precision:
         "fp32; tf32: fp32 with products of 10 mantissa bits, on a CUDA GPU; bf16: autocast",
         choice(FP32, TF32, BF16),
     )
-    channels_last: bool = key("memory format of images and weights: NHWC")
+    channels_last: bool = key("memory format NHWC, except for deterministic fp32 on a CUDA GPU")
     deterministic: bool = key("false: cuDNN picks the fastest algorithms", hash_default=True)
 
 

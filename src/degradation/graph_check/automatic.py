@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.graph_check.check import Check, build_check, reduce_check
-from degradation.graph_check.comparison import Comparison
+from degradation.graph_check.result import Comparison
 from degradation.graph_check.subprocesses import compare_each
 from degradation.graph_check.verdicts import (
     FAULT,
@@ -19,12 +20,14 @@ from degradation.graph_check.verdicts import (
     read_verdict,
     write_verdict,
 )
-from degradation.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from degradation.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
 
-def check_captured_steps(trainer: Trainer, dataset: Dataset | StreamedDataset) -> None:
+def check_captured_steps(trainer: "Trainer", dataset: Dataset | StreamedDataset) -> None:
     """If this trainer's steps would be captured, check that, and use eager steps if it fails.
 
     The steps of a small network of the same kind are compared, once per machine and version. This

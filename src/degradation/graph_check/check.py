@@ -1,6 +1,7 @@
 """What the self-check trains: a short training of a network on synthetic images."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 
@@ -16,7 +17,7 @@ LINEAR_WARMUP, DROP_AT = 8, 15  # so that replays see a learning rate that chang
 
 DEPTH = 20  # of the network that is checked before a run of a deeper one; every CIFAR kind has it
 SIDE = 32  # pixels
-IMAGES = 1000  # in each split; evaluated twice, they are recorded and replayed
+IMAGES = 500  # in each split; evaluated twice, they are recorded and replayed
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,13 @@ def reduce_check(check: Check) -> Check:
 def build_synthetic_data(check: Check) -> Dataset:
     """Return noise with random labels. The same for every check of this shape."""
     shape = (IMAGES, check.channels, check.side, check.side)
+    train, test = (_draw_split(stream, shape, check.classes) for stream in ("train", "test"))
+    return Dataset(train, test, check.classes)
 
-    def draw(stream: str) -> Split:
-        generator = build_generator(0, f"check/{stream}")
-        images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-        labels = torch.randint(0, check.classes, (IMAGES,), generator=generator)
-        return Split(images, labels)
 
-    return Dataset(draw("train"), draw("test"), check.classes)
+@cache
+def _draw_split(stream: str, shape: tuple[int, ...], classes: int) -> Split:
+    generator = build_generator(0, f"check/{stream}")
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    labels = torch.randint(0, classes, shape[:1], generator=generator)
+    return Split(images, labels)

@@ -19,6 +19,7 @@ from torch import Tensor
 from degradation.config import Config
 from degradation.data.datasets import Dataset
 from degradation.graph_check.check import Check, build_synthetic_data
+from degradation.graph_check.result import Comparison
 from degradation.metrics import LR, RUNNING_ERROR, RUNNING_LOSS
 from degradation.training import cuda_graph, serialization
 from degradation.training.device import make_reproducible, restored_settings
@@ -31,62 +32,7 @@ TRAINING_METRICS = (LR, RUNNING_ERROR, RUNNING_LOSS)
 TOLERANCE = 0.01
 # ... or this multiple of what two eager trainings differ by, if that is more
 REPETITION_FACTOR = 10
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How a captured training compares with an eager one.
-
-    Attributes:
-        network, precision: what was trained, such as `plain-20` and `bf16`.
-        problem: why steps could not be compared, in one line, or None. All else is then unknown.
-        is_transient: whether the problem may be gone next time, such as too little memory.
-        difference: distance of the weights after training, relative to how far training has moved
-            them, of the tensor in which it is largest. 0 if they are equal.
-        tolerance: the largest difference that counts as equal; 0: equal to the bit.
-        is_training_equal: of the weights, the optimiser, the losses and errors while training.
-        is_resume_equal: the same of a captured training that resumed from a checkpoint.
-        is_evaluation_equal: of the errors and losses of the same weights.
-        eager_memory, captured_memory: largest memory reserved on the GPU, in bytes, or None.
-        eager_rate, captured_rate: training images per second.
-    """
-
-    network: str
-    precision: str
-    problem: str | None = None
-    is_transient: bool = False
-    difference: float = 0.0
-    tolerance: float = 0.0
-    is_training_equal: bool = False
-    is_resume_equal: bool = False
-    is_evaluation_equal: bool = False
-    eager_memory: int | None = None
-    captured_memory: int | None = None
-    eager_rate: float | None = None
-    captured_rate: float | None = None
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether captured steps can be used."""
-        parts = (self.is_training_equal, self.is_resume_equal, self.is_evaluation_equal)
-        return self.problem is None and all(parts)
-
-    def describe_fault(self) -> str | None:
-        """Return why captured steps cannot be used, in one line, or None if they can."""
-        if self.problem is not None:
-            return self.problem
-        parts = {
-            "training": self.is_training_equal,
-            "a resumed training": self.is_resume_equal,
-            "an evaluation": self.is_evaluation_equal,
-        }
-        unequal = [name for name, is_equal in parts.items() if not is_equal]
-        if not unequal:
-            return None
-        return (
-            f"captured and eager steps of {self.network} in {self.precision} give different"
-            f" numbers in {', '.join(unequal)}"
-        )
+MAX_TOLERANCE = 0.5  # with a larger one, hardly anything would count as different
 
 
 class NotCaptured(Exception):
@@ -99,10 +45,10 @@ class _Training:
 
     rows: list[MetricsRow]
     start: dict[str, Tensor]  # the weights before training
-    checkpoint: bytes  # at the first evaluation
+    checkpoint: bytes  # of captured steps, at the first evaluation
     state: dict[str, Any]  # after training
     memory: int | None
-    rate: float
+    rate: float | None  # None if it resumed
 
 
 def compare_steps(check: Check, device: torch.device) -> Comparison:
@@ -137,13 +83,20 @@ def _compare(check: Check, dataset: Dataset, device: torch.device) -> Comparison
     captured = _train(config, dataset, device)
     resumed = _train(config, dataset, device, captured.checkpoint)
     eager = _train(eager_config, dataset, device)
+    are_equal = _are_equal(captured, eager)
     tolerance = 0.0
-    if not config.precision.deterministic or not _are_equal(captured, eager):
+    if not config.precision.deterministic or not are_equal:
         repeated = _train(eager_config, dataset, device)
         spread = _measure_distance(eager, repeated)
         if not config.precision.deterministic or spread > 0:
             tolerance = max(TOLERANCE, REPETITION_FACTOR * spread)
-    evaluated = _evaluate(eager_config, dataset, device, captured.state)
+    if tolerance > MAX_TOLERANCE:
+        problem = "two eager trainings differ too much for a comparison"
+        return Comparison(check.network, config.precision.dtype, problem, is_transient=True)
+    if are_equal:
+        evaluated = eager.rows[-1]  # of the same weights
+    else:
+        evaluated = _evaluate(eager_config, dataset, device, captured.state)
     return Comparison(
         network=check.network,
         precision=config.precision.dtype,
@@ -166,35 +119,53 @@ def _train(
     _free_memory(device)
     trainer = Trainer(config, dataset, device)
     start = serialization.copy_weights(trainer.network)
-    if checkpoint:
+    resumes = bool(checkpoint)
+    if resumes:
         trainer.restore(serialization.load(checkpoint))
     schedule = config.schedule
-    rows, started, seconds = [], 0.0, math.inf
+    rows: list[MetricsRow] = []
+    started, rate = None, None
+    last_timed = schedule.iterations - 1
+    timed_images = (last_timed - schedule.evaluate_every) * config.optim.batch_size
     for event in fit(trainer):
         match event:
             case Metrics(row):
                 rows.append(row)
             case Progress(iteration) if iteration == schedule.evaluate_every:
-                checkpoint = serialization.dump(trainer.state())
+                if config.cuda_graphs:
+                    checkpoint = serialization.dump(trainer.state())
                 started = _wait(device)
-            case Progress(iteration) if iteration == schedule.iterations - 1:
-                seconds = _wait(device) - started
+            case Progress(iteration) if iteration == last_timed and started is not None:
+                rate = timed_images / (_wait(device) - started)
     if config.cuda_graphs:
-        _check_capture(trainer)
-    timed_updates = schedule.iterations - 1 - schedule.evaluate_every
-    images = timed_updates * config.optim.batch_size
-    state = serialization.load(serialization.dump(trainer.state()))
+        _check_capture(trainer, is_complete=not resumes)
     memory = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
-    return _Training(rows, start, checkpoint, state, memory, images / seconds)
+    return _Training(rows, start, checkpoint, _copy_to_cpu(trainer.state()), memory, rate)
 
 
-def _check_capture(trainer: Trainer) -> None:
-    """Raise NotCaptured unless the trainer's steps and evaluations are replayed."""
+def _copy_to_cpu(value: Any) -> Any:
+    """Return a copy of a state whose tensors are on the CPU."""
+    if isinstance(value, Tensor):
+        return value.to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copy_to_cpu(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_copy_to_cpu, value))
+    return value
+
+
+def _check_capture(trainer: Trainer, *, is_complete: bool) -> None:
+    """Raise NotCaptured unless the trainer's steps and evaluations are replayed.
+
+    A resumed training is not complete: it has too few evaluations for a recording.
+    """
     for call in (trainer.replayed_update, trainer.replayed_evaluation):
         if call.problem is not None:
             raise NotCaptured(f"{call.name} cannot be recorded ({call.problem})")
     if not trainer.replayed_update.is_recorded:
         raise NotCaptured("a training step was never recorded")
+    if is_complete and not trainer.replayed_evaluation.is_recorded:
+        raise NotCaptured("an evaluation was never recorded")
 
 
 def _evaluate(

@@ -15,18 +15,20 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import IO, Any
 
 import torch
 
 from degradation.graph_check.check import Check
-from degradation.graph_check.comparison import Comparison, compare_steps
+from degradation.graph_check.result import Comparison
 
 COMMAND = (sys.executable, "-m", "degradation.graph_check")
 ANSWER_TIMEOUT_S = 120  # for one comparison, and for importing torch, maybe from a network disk
 GRACE_S = 10  # for a process to end that has closed its stdout
 UNAVAILABLE = "unavailable"  # the key of an answer: why the process cannot use the device
+RESERVED = "busy or unavailable"  # CUDA's words for a GPU that another process has for itself
 
 
 def compare_each(checks: Sequence[Check], device: torch.device) -> Iterator[Comparison]:
@@ -44,14 +46,13 @@ def _compare_until_failure(checks: Sequence[Check], device: torch.device) -> Ite
     # errors go to a file, since a pipe that nobody reads could fill up and stop the process
     with (
         tempfile.TemporaryFile() as errors,
-        subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=errors) as process,
+        _ended(subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=errors)) as process,
     ):
         _send(process, pickle.dumps((list(checks), str(device))))
         for check in checks:
             answer = _receive(process)
             if UNAVAILABLE in answer:
-                # a GPU may be reserved for the first process that uses it, which this one is
-                yield compare_steps(check, device)
+                yield _compare_without_a_process(check, device, answer[UNAVAILABLE])
                 break
             if not answer:
                 yield _describe_end(check, process, errors)
@@ -60,7 +61,37 @@ def _compare_until_failure(checks: Sequence[Check], device: torch.device) -> Ite
             yield comparison
             if comparison.problem is not None:
                 break  # the next one gets a new process, since this one may be unusable
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Kill a process after the context.
+
+    A GPU that is out of order can keep it from ending; then it is left behind.
+    """
+    try:
+        yield process
+    finally:
         process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+        for stream in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]  # both are pipes
+
+
+def _compare_without_a_process(check: Check, device: torch.device, reason: str) -> Comparison:
+    """Return the comparison of a check whose process could not use the GPU.
+
+    A GPU may be reserved for the first process that uses it, which this one is. For other reasons,
+    such as too little memory, this process does not try a graph out.
+    """
+    if RESERVED in reason:
+        from degradation.graph_check.comparison import compare_steps  # it imports the training
+
+        return compare_steps(check, device)
+    problem = f"the process that checks captured steps cannot use the GPU ({reason})"
+    return Comparison(check.network, check.config.precision.dtype, problem, is_transient=True)
 
 
 def _send(process: subprocess.Popen[bytes], content: bytes) -> None:
@@ -87,11 +118,12 @@ def _receive(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 def _describe_end(check: Check, process: subprocess.Popen[bytes], errors: IO[bytes]) -> Comparison:
     """Return the comparison of a process that has ended without an answer."""
     try:
-        status = process.wait(GRACE_S)
-    except subprocess.TimeoutExpired:  # a GPU that is out of order can keep a process from ending
-        process.kill()
-        status = process.wait()
-    if status == -signal.SIGKILL:
+        status: int | None = process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        status = None
+    if status is None:
+        reason = f"closed its output, and did not end within {GRACE_S} s"
+    elif status == -signal.SIGKILL:
         reason = f"was killed, or did not answer within {ANSWER_TIMEOUT_S} s"
     else:
         reason = f"ended with exit status {status}"
@@ -109,6 +141,8 @@ def main() -> None:
 
     Ends after the first problem.
     """
+    from degradation.graph_check.comparison import compare_steps  # it imports the training
+
     # what libraries print must not be taken for an answer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -117,7 +151,8 @@ def main() -> None:
     try:
         torch.ones(1, device=device).sum().item()
     except Exception as error:
-        print(json.dumps({UNAVAILABLE: str(error)}), file=answers, flush=True)
+        reason = str(error).splitlines()[0]
+        print(json.dumps({UNAVAILABLE: reason}), file=answers, flush=True)
         return
     for check in checks:
         # a comparison collects garbage often, which takes long among all that is imported

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from degradation.durable_io import make_folder, read_file, write_atomically
 from degradation.graph_check.check import Check
 from degradation.numerical_code import combine_hashes, hash_numerical_code
 from degradation.source_hash import hash_source, hash_text
+from degradation.training.device import HEURISTIC_VARIABLE
 from degradation.training.machine import name_device
 
 DRIVER_FILE = Path("/proc/driver/nvidia/version")  # Linux
-LOCK_TIMEOUT_S = 60  # longer than a check takes
+LOCK_TIMEOUT_S = 150  # longer than a check takes whose process does not answer in time
 FAULT = "fault"
 Key = dict[str, Any]  # what a verdict depends on, as JSON
 
@@ -64,6 +66,7 @@ def describe_gpu(device: torch.device) -> dict[str, str]:
         "torch": torch.__version__,
         "cuda": str(torch.version.cuda or torch.version.hip),
         "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
+        "heuristic": os.environ.get(HEURISTIC_VARIABLE, "") if cuda else "",
     }
 
 
@@ -75,6 +78,7 @@ def _read_driver_version() -> str:
         return ""
 
 
+@cache
 def _hash_check() -> str:
     """Return a hash of this package, so that a change to the check repeats it."""
     paths = sorted(Path(__file__).parent.glob("*.py"))

@@ -72,5 +72,17 @@ class ScheduledOptimizer(torch.optim.Optimizer):
             options = {name: own[name] for name in DEVICE_OPTIONS if name in own}
             groups.append({**saved, **options})
         super().load_state_dict({**state_dict, "param_groups": groups})
+        self._lay_out_state()
         self._rate = math.nan  # so that the tensors are written
         ScheduledOptimizer.set_learning_rate(self, rate)
+
+    def _lay_out_state(self) -> None:
+        """Give what the state holds for each weight the memory format of the weights.
+
+        Fused kernels require it, and a device may have another memory format than the one whose
+        checkpoint this is.
+        """
+        for parameter, values in self.state.items():
+            for name, value in values.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter).copy_(value)

@@ -39,10 +39,16 @@ class LossSurface:
     Args:
         network: it is put into eval mode, and `measure` leaves its weights at the measured point.
         directions: d_1 and d_2.
+        layout: the memory format of the network, which the images get too.
     """
 
-    def __init__(self, network: nn.Module, directions: tuple[Direction, Direction]) -> None:
-        self.network, self.directions = network.eval(), directions
+    def __init__(
+        self,
+        network: nn.Module,
+        directions: tuple[Direction, Direction],
+        layout: torch.memory_format = torch.channels_last,
+    ) -> None:
+        self.network, self.directions, self.layout = network.eval(), directions, layout
         self.centre = {
             name: value.detach().clone()
             for name, value in network.named_parameters()
@@ -70,5 +76,5 @@ class LossSurface:
                 parameters[name].copy_(moved)
 
     def _forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+        logits: Tensor = self.network(images.contiguous(memory_format=self.layout))
         return logits

@@ -82,6 +82,8 @@ class CudaGraphRecorder:
         # refuse then. And a probe's autograd graph that is still alive would tie the gradients of
         # the weights to the stream of the probe, which must have no part in a recording.
         gc.collect()
+        collects_garbage = gc.isenabled()
+        gc.disable()
         try:
             # other threads, such as those of W&B, may use the GPU meanwhile
             with torch.cuda.graph(
@@ -89,6 +91,8 @@ class CudaGraphRecorder:
             ):
                 outputs = function()
         finally:
+            if collects_garbage:
+                gc.enable()
             # if ending the capture fails, the context above does not restore the stream
             torch.cuda.set_stream(current)
         return graph, outputs

@@ -114,7 +114,8 @@ def _warn_of_emulation() -> None:
 def make_reproducible(threads: int, precision: Precision) -> None:
     """Make repeated runs on one machine bit-identical, and allow TF32 only where it is requested.
 
-    This must precede the first convolution, before which PyTorch reads HEURISTIC_VARIABLE once.
+    This must precede the first convolution of this process by cuDNN, at which PyTorch reads
+    HEURISTIC_VARIABLE once; a later change has no effect.
 
     With `precision.deterministic: false`, cuDNN times its algorithms and picks the fastest, so
     repeated runs on a GPU differ by rounding.
@@ -133,7 +134,10 @@ def make_reproducible(threads: int, precision: Precision) -> None:
 
 @contextmanager
 def restored_settings() -> Iterator[None]:
-    """After the context, PyTorch's settings that `make_reproducible` changes are as before it."""
+    """After the context, PyTorch's settings that `make_reproducible` changes are as before it.
+
+    The environment variable stays set: PyTorch may have read it already.
+    """
     threads = torch.get_num_threads()
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     benchmark, deterministic = cudnn.benchmark, cudnn.deterministic
@@ -157,8 +161,8 @@ def memory_format(precision: Precision, device: torch.device) -> torch.memory_fo
     Channels last is faster, except for fp32 on a CUDA GPU: cuDNN's deterministic algorithms without
     TF32 convert most operands to the other format first.
     """
-    is_converted = device.type == "cuda" and precision.dtype == FP32 and precision.deterministic
-    if precision.channels_last and not is_converted:
+    converts = device.type == "cuda" and precision.dtype == FP32 and precision.deterministic
+    if precision.channels_last and not converts:
         return torch.channels_last
     return torch.contiguous_format
 

@@ -1,6 +1,7 @@
 """Describe the machine of a run, as far as the rounding of its numbers depends on it."""
 
 import hashlib
+import os
 import platform
 import socket
 from importlib.metadata import version
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from degradation.training.device import HEURISTIC_VARIABLE
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pillow")
 # The lines of /proc/cpuinfo that tell processors apart, on x86 and on ARM.
@@ -23,7 +26,10 @@ def name_device(device: torch.device) -> str:
 
 def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
     """Return the device, the processor, the number of CPU threads and the libraries' versions."""
-    return {
+    cuda = device.type == "cuda"
+    # cuDNN's choice of algorithms, which an environment variable can change
+    choice = {"heuristic": os.environ.get(HEURISTIC_VARIABLE, "")} if cuda else {}
+    return choice | {
         "device": name_device(device),
         "processor": _describe_processor() if device.type == "cpu" else "",
         "threads": threads,

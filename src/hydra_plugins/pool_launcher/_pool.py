@@ -5,6 +5,7 @@ set in a process that has not initialised CUDA yet, so a job sees its own GPU on
 """
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -266,6 +267,7 @@ def _run_child(task: _Task, connection: Connection) -> None:
     """Run a job in its own process, and send its result to the pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C, the parent sends SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    gc.freeze()  # what the fork server has imported is never garbage, and takes long to search
     os.environ.update(task.environment)
     problem = redirect_output(task.log)
     if problem is not None:
