@@ -3,7 +3,7 @@
 Each definition below adds one `Metric` to `METRICS` and assigns its key to a constant. Training
 computes the values, records validate them, W&B declares them and the analysis reads them, all
 from this table. A new metric therefore takes two changes: its definition here, and the code that
-computes it (`training/trainer.py`).
+computes it (`training/evaluate.py`, `training/trainer.py`).
 """
 
 from collections.abc import Callable, Mapping
