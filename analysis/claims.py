@@ -59,7 +59,7 @@ def judge_degradation(
     groups = group_by_depth(runs, pair.plain)
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
         return not_tested(DEGRADATION, statement, reasons)
-    notes = describe_caveats(runs, groups)
+    notes = describe_caveats(pd.concat(groups.values()), groups)
     increase = measure_increase(groups, compare)
     if increase is None:
         return _too_few_learning_depths(statement, notes, pair.plain)
@@ -156,13 +156,14 @@ def judge_no_degradation(
             f"{pair.residual} networks of {shallowest} layers are no better than chance, so there"
             " is nothing to compare with"
         )
+        decisive_line = f"{pair.residual} networks of {shallowest} layers are no better than chance"
     return Claim(
         NO_DEGRADATION,
         statement,
         verdict,
         decisive_line,
         evidence,
-        describe_caveats(runs, groups),
+        describe_caveats(pd.concat(groups.values()), groups),
         plain_words=plain_words,
         depths=(shallowest, decision.worst),
         remedy="" if shallowest_trained else LEARNING_DEPTHS,
@@ -179,7 +180,7 @@ def judge_fix(
     """Judge whether a residual network trains better than the plain network of its depth.
 
     Reproduced if the lower bound of plain minus residual is above the margin at the deepest plain
-    network that trains.
+    network that trains and has a residual network of its depth.
     """
     statement = (
         "at the deepest plain network that trains, shortcuts lower the training error by more than"
@@ -209,6 +210,12 @@ def judge_fix(
         evidence.append(f"{comparison}, {depth} layers: {bounds}{untrained}")
 
     deepest = max(trained)
+    unmatched = max(select_trained(plain))
+    if unmatched > deepest:
+        notes.append(
+            f"there is no {pair.residual} network of {unmatched} layers, the deepest at which the"
+            f" {pair.plain} network trains: the claim is judged at {deepest}"
+        )
     decided = {deepest: differences[deepest]}
     decision = decide(decided, "above", margin)
     bound = format_bound(differences[deepest], decision.side)

@@ -31,8 +31,8 @@ def describe_unverified_runs(runs: pd.DataFrame) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {len(runs)} runs cannot be compared with the current code: their records"
-        " do not hold the numbers of the first updates, or are from another machine"
+        f"{count} of {len(runs)} runs cannot be compared with the current code, because the record"
+        " does not hold the numbers of the first updates or is from another machine"
     ]
 
 
@@ -47,12 +47,15 @@ def describe_published_runs(runs: pd.DataFrame) -> list[str]:
     if published.empty:
         return []
     verified = int((published[CODE_STATE] == CodeState.CURRENT).sum())
-    whose = "these" if len(published) == len(runs) else f"{len(published)} of these"
+    whose = "these are published records"
+    if len(published) < len(runs):
+        verb = "is a published record" if len(published) == 1 else "are published records"
+        whose = f"{len(published)} of these {verb}"
     change = "the code has changed since"
     if verified == len(published):
-        change += ", and gave the same first updates when they were published"
+        change += "; at publication it gave the same first updates"
     elif verified:
-        change += f", and gave the same first updates of {verified} when they were published"
+        change += f"; at publication it gave the same first updates for {verified} of them"
     else:
         change += "; whether it gave the same numbers then was not compared"
-    return [f"{whose} are published records; {change}"]
+    return [f"{whose}; {change}"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 # Represents None in the values of conditions: in pandas, None does not equal None. No text in a
@@ -170,7 +171,7 @@ def _format(value: Any) -> str:
     """Return a value as in YAML; pandas turns whole numbers into floats if others are null."""
     if is_null(value):
         return "null"
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -1,5 +1,6 @@
 """The increase of the training error with depth, over the depths at which a network is trained."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -65,11 +66,10 @@ def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
     """Return the p-value for an increase of the error over depth, and its line of evidence."""
     runs = pd.concat(groups.values())
     tau, p = increasing_trend(runs["depth"].tolist(), runs[TRAINING_ERROR].tolist())
-    line = (
-        f"trend over {len(groups)} depths, {len(runs)} runs: Kendall's tau {tau:.2f},"
-        f" one-sided p = {p:.4f} by permutation"
-    )
-    return p, line
+    over = f"trend over {len(groups)} depths, {len(runs)} runs"
+    if math.isnan(tau):
+        return p, f"{over}: all errors are equal"
+    return p, f"{over}: Kendall's tau {tau:.2f}, one-sided p = {p:.4f} by permutation"
 
 
 def select_trained(groups: RunsByDepth) -> RunsByDepth:

@@ -128,7 +128,8 @@ def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     devices = list_device_types(runs)
     if len(devices) > 1:
         notes.append(f"the runs were trained on different types of device: {', '.join(devices)}")
-    threads = sorted(runs.loc[runs["device"] == "cpu", "threads"].dropna().unique())
+    on_cpu = _list_parts(runs.loc[runs["device"] == "cpu", "threads"])
+    threads = sorted(on_cpu.unique(), key=float)
     if len(threads) > 1:
         notes.append(
             "the runs were trained with different numbers of CPU threads, which changes rounding: "
@@ -152,4 +153,9 @@ def describe_networks(groups: RunsByDepth) -> list[str]:
 
 def list_device_types(runs: pd.DataFrame) -> list[str]:
     """Return the device types that trained these runs, sorted: such as `cpu`, `cuda`."""
-    return sorted(runs["device"].dropna().str.split(":").str[0].unique())
+    return sorted(_list_parts(runs["device"]).str.split(":").str[0].unique())
+
+
+def _list_parts(column: pd.Series) -> pd.Series:
+    """Return the values of all attempts; those of a run that changed them are joined in its row."""
+    return column.dropna().astype(str).str.split(" + ", regex=False).explode()

@@ -59,7 +59,7 @@ def equivalence_verdict(difference: Interval, margin: float) -> Verdict:
 def count_seeds_to_published(
     values: Sequence[float], paper: PublishedValue, margin: float
 ) -> SeedsNeeded | None:
-    """Return how many seeds of ours would settle whether a published value is equal, if open.
+    """Return how many seeds of ours would settle whether our mean equals a published value.
 
     Returns None if it is settled, or if the published mean has a standard deviation, which further
     runs of ours cannot narrow.

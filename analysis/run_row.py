@@ -32,7 +32,10 @@ from degradation.metrics import (
     CLEAN_ERROR,
     CLEAN_LOSS,
     ITERATION,
+    METRICS,
+    PERCENT,
     RUNNING_ERROR,
+    TEN_CROP_TOP5_ERROR,
     TEST_ERROR,
     TEST_LOSS,
     is_percentage,
@@ -222,14 +225,21 @@ def _add_result(
     if state is State.DIVERGED:
         # A result, not a gap: excluding it would flatter the networks that diverge.
         chance = row[CHANCE]
-        at_chance = dict.fromkeys((TRAINING_ERROR, CLEAN_ERROR, TEST_ERROR), chance)
-        return row | at_chance, _continue_at_chance(curve, config, chance)
+        names = {TRAINING_ERROR, CLEAN_ERROR, TEST_ERROR, *_list_measured_errors(metrics)}
+        return row | dict.fromkeys(names, chance), _continue_at_chance(curve, config, chance)
     if state is State.DONE:
         last = metrics[-1]
         return row | last | {TRAINING_ERROR: last.get(metric)}, curve
     if metrics:
         return row | {ITERATION: metrics[-1][ITERATION]}, curve
     return row, curve
+
+
+def _list_measured_errors(metrics: list[Row]) -> set[str]:
+    """Return the errors that the evaluations have measured, except those of several guesses."""
+    measured = {name for row in metrics for name in row}
+    errors = {name for name, metric in METRICS.items() if metric.unit == PERCENT}
+    return (measured & errors) - {TEN_CROP_TOP5_ERROR}
 
 
 def _continue_at_chance(curve: Curve, config: Row, chance: float) -> Curve:

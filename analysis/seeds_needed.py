@@ -120,7 +120,7 @@ def count_seeds_within(mean: float, variance: float, low: float, high: float) ->
 
 
 def find_count(failure: Callable[[int], float]) -> SeedsNeeded:
-    """Return the smallest number at which a probability of failing, which falls, is small enough.
+    """Return the smallest number of seeds at which a probability of failing is small enough.
 
     `failure`: returns that probability for a number of seeds per network.
     """

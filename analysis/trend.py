@@ -31,10 +31,10 @@ def increasing_trend(groups: Sequence[float], values: Sequence[float]) -> tuple[
 
     Args:
         groups: the group of each run, such as its depth, shape (n,).
-        values: one value per run, shape (n,).
+        values: one finite value per run, shape (n,).
 
     Returns:
-        Kendall's tau-b, and the one-sided p-value.
+        Kendall's tau-b, which is NaN if all values are equal, and the one-sided p-value.
     """
     x, y = np.asarray(groups, dtype=float), np.asarray(values, dtype=float)
     distinct_groups, group = np.unique(x, return_inverse=True)

@@ -29,7 +29,7 @@ from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements, repeated_seeds
 from analysis.statistics import paired_difference
 from degradation.counting import format_count
-from degradation.metrics import TEST_ERROR
+from degradation.metrics import ITERATION, TEST_ERROR
 
 FAMILY = "constructed"
 TITLE = "The solution by construction"
@@ -106,7 +106,7 @@ def judge_existence(frame: Frame) -> Claim:
         " is grown from the shallow network, it starts at the same training error"
     )
     groups = group_by_depth(frame.runs, FAMILY)
-    reasons = missing_requirements({FAMILY: groups}, depths=2)
+    reasons = missing_requirements({FAMILY: groups}, depths=2) or _find_unknown_starts(groups)
     if not reasons and (groups[min(groups)]["config.model.bn_statistics"] == "exact").any():
         reasons = [EXACT_BN]
     if reasons:
@@ -118,6 +118,8 @@ def judge_existence(frame: Frame) -> Claim:
     parent_errors = parents.set_index("seed")[column]
     evidence = []
     worst = float("-inf")
+    if column == TRAINING_ERROR_AT_START:
+        groups = {depth: group for depth, group in groups.items() if depth != min(groups)}
     for depth, group in groups.items():
         excess = group.set_index("seed")[TRAINING_ERROR_AT_START] - parent_errors
         excess = excess.dropna()
@@ -133,16 +135,16 @@ def judge_existence(frame: Frame) -> Claim:
         f" (tolerance for rounding: {ROUNDING_POINTS:g})"
     )
     if verdict is Verdict.REPRODUCED:
-        start = "with its error"
+        start = f"with the error of {parent}"
     else:
-        start = f"up to {format_change(worst)} points above its error"
+        start = f"up to {format_change(worst)} points above the error of {parent}"
     return Claim(
         name,
         statement,
         verdict,
         decisive_line,
         evidence,
-        plain_words=f"Networks grown from a trained shallow one start {start}.",
+        plain_words=f"Deeper constructed networks start {start}.",
     )
 
 
@@ -185,8 +187,12 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     if reasons := reasons or _find_unknown_starts(groups):
         return not_tested(name, statement, reasons)
     notes = describe_caveats(runs, plain)
-    deeper = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > min(groups)]
+    parent_depth = runs.loc[runs["family"] == FAMILY, "config.model.grown_from"].iloc[0]
+    deeper = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > parent_depth]
     trained = [depth for depth in deeper if not is_untrained(plain[depth])]
+    if not deeper:
+        reason = "plain and constructed networks share no depth above that of the parent"
+        return not_tested(name, statement, [reason], notes)
     if not trained:
         reason = "no plain network trains at any of the greater depths"
         return not_tested(name, statement, [reason], notes)
@@ -219,6 +225,15 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     )
 
 
+def _find_highest_in_between(frame: Frame) -> dict[int, float]:
+    """Return the highest error by depth at any evaluation between the first and the last one."""
+    curves = frame.curves[frame.curves["family"] == FAMILY]
+    ends = curves.groupby("run_id")[ITERATION].transform("max")
+    between = curves[(curves[ITERATION] > 0) & (curves[ITERATION] < ends)]
+    highest = between.groupby("depth")[TRAINING_ERROR].max().dropna()
+    return dict(zip(highest.index.tolist(), highest.tolist(), strict=True))
+
+
 def judge_further_training(frame: Frame, margin: float) -> Claim:
     """Judge whether SGD keeps the constructed solution: the error after minus before training.
 
@@ -235,24 +250,32 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     reasons = missing_requirements({FAMILY: groups}, depths=1)
     if reasons := reasons or _find_unknown_starts(groups):
         return not_tested(name, statement, reasons)
-    curves = frame.curves[frame.curves["family"] == FAMILY]
-    highest = curves.groupby("depth")[TRAINING_ERROR].max()
+    highest = _find_highest_in_between(frame)
     differences = {}
     evidence = []
     for depth, group in groups.items():
         after, before = group[TRAINING_ERROR].tolist(), group[TRAINING_ERROR_AT_START].tolist()
         difference = paired_difference(after, before, error_resolution(group))
         differences[depth] = difference
-        evidence.append(
+        line = (
             f"after minus before, {depth} layers: {difference.mean:+.2f} points (Student-t over"
-            f" seeds: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f});"
-            f" highest error of any evaluation in between: {highest[depth]:.1f} %"
+            f" seeds: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f})"
         )
+        if depth in highest:
+            line += f"; highest error of any evaluation in between: {highest[depth]:.1f} %"
+        evidence.append(line)
     notes = describe_caveats(frame.runs, groups)
-    notes.append(
-        "the claim is about the end of training; in between, the error of"
-        f" constructed-{highest.idxmax()} rose to {highest.max():.1f} % at one evaluation"
-    )
+    rises = {
+        depth: error
+        for depth, error in highest.items()
+        if error > groups[depth][TRAINING_ERROR_AT_START].max()
+    }
+    if rises:
+        deepest_rise = max(rises, key=lambda depth: rises[depth])
+        notes.append(
+            "the claim is about the end of training; in between, the error of"
+            f" constructed-{deepest_rise} rose to {rises[deepest_rise]:.1f} % at one evaluation"
+        )
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} layers, after minus before: {line}"

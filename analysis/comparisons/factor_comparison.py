@@ -113,7 +113,7 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
     runs = stratum.frame.runs
     plain = group_networks(stratum, lambda pair: pair.plain)
     residual = group_networks(stratum, lambda pair: pair.residual)
-    varying = [networks for networks in (plain, residual) if networks.vary()]
+    varying = [networks for networks in (plain, residual) if networks.has_distinct_networks()]
     findings: list[Claim] = []
     if varying:
         finding = judge_each_value(runs, varying[0], name, margin)

@@ -29,7 +29,7 @@ class Networks:
     by_value: Mapping[str, RunsByDepth]
     absent: list[str]
 
-    def vary(self) -> bool:
+    def has_distinct_networks(self) -> bool:
         """Return whether the networks of two values differ.
 
         They do not differ if the factor has no effect on them: a plain network is the same run

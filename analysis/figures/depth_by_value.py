@@ -27,6 +27,8 @@ def plot(groups: Sequence[Mapping[str, Frame]], title: str) -> Figure:
         for (panel_title, frame), ax in zip(frames.items(), panels, strict=True):
             error_vs_depth.draw(frame, ax, TRAINING_ERROR)
             set_panel_title(ax, panel_title)
+    for frames, panels in zip(groups, axes, strict=True):  # once all panels have their content
+        for frame, ax in zip(frames.values(), panels, strict=True):
             label_first_column(
                 [ax], f"training error ({frame.error_kind}, %)", error_vs_depth.LOWEST
             )

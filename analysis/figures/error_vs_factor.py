@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.condition_labels import format_values, name_key
+from analysis.condition_labels import NULL, OPTIONS, format_values, label_values, name_key
 from analysis.factors import sort_values
 from analysis.figures.layout import (
     add_joint_legend,
@@ -32,8 +32,8 @@ LOWEST = -9  # percent: room below 0 for the printed means
 def draw(frame: Frame, ax: Axes, key: str, depth: int) -> Axes:
     """Draw the training error (percent) of one depth, one line per family.
 
-    The means of a family are joined by a line if the values are numbers. Networks without a value,
-    such as plain ones that lack an option of the block, are a horizontal line at their mean.
+    The means of a family are joined by a line if the values are numbers. Networks whose value is
+    null, such as plain ones that lack an option of the block, are a horizontal line at their mean.
 
     `key`: the column of `frame.runs` that is the factor. The axis has all values of the frame.
     """
@@ -61,7 +61,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int) -> Axes:
             style["linestyle"] = "none"
         if x_positions:
             draw_means(x_positions, intervals, ax, style, ERROR_RANGE)
-        _draw_without_value(family_runs[family_runs[key].isna()], family, ax)
+        _draw_without_value(family_runs[family_runs[key].isna()], _label_null(family, key), ax)
     draw_chance(ax, frame.runs["chance"])
     axis.apply(ax)
     ax.set_title(f"{depth} layers")
@@ -74,16 +74,23 @@ def build_axis(column: pd.Series) -> ValueAxis:
     return choose_axis(values, format_values(values))
 
 
-def _draw_without_value(runs: pd.DataFrame, family: str, ax: Axes) -> None:
-    """Draw the mean error of the runs that have no value of the factor as a horizontal line."""
+def _label_null(family: str, key: str) -> str:
+    """Return what is said of the networks of a family whose value of the factor is null."""
+    if key.startswith(f"config.{OPTIONS}"):
+        return f"{family}, which has no such option"
+    return f"{family}, {label_values(key, [NULL])[NULL]}"
+
+
+def _draw_without_value(runs: pd.DataFrame, label: str, ax: Axes) -> None:
+    """Draw the mean error of the runs of one family whose value is null as a horizontal line."""
     if runs.empty:
         return
-    style = FAMILY_STYLES[family]
+    style = FAMILY_STYLES[runs["family"].iloc[0]]
     ax.axhline(
         runs[TRAINING_ERROR].mean(),
         color=style["color"],
         linestyle=style["linestyle"],
-        label=f"{family}, which has no such option",
+        label=label,
     )
 
 
@@ -101,6 +108,7 @@ def plot(strata: Mapping[str, Frame], key: str, label: str) -> Figure:
             draw(frame, ax, key, depth)
             ax.set_xlabel(show_text(label))
             set_panel_title(ax, ", ".join(filter(None, (f"{depth} layers", stratum))))
+    for frame, panels in zip(strata.values(), groups, strict=True):  # once all panels are drawn
         label_first_column(panels, f"training error ({frame.error_kind}, %)", LOWEST)
     add_joint_legend(figure)
     figure.suptitle(show_text(f"Training error by {name_key(key)}"))

@@ -136,16 +136,22 @@ def plot_contours(table: pd.DataFrame, limits: Limits) -> Figure:
     `table`: the square of one network per family and depth. `limits`: see `compute_scale_limits`.
     """
     figure, axes = _make_panels(table)
+    lowest: dict[int, Axes] = {}  # the last panel of each depth
     for row, family in zip(axes, list_families(table), strict=True):
+        drawn = []
         for ax, depth in zip(row, list_depths(table), strict=True):
             points = table[(table["family"] == family) & (table["depth"] == depth)]
-            if len(points):
-                draw(points, ax, limits)
-            else:
+            if points.empty:
                 ax.set_axis_off()
-        row[0].set_ylabel(f"{family} networks\n{AXIS_LABELS[1]}", color=TEXT_COLORS[family])
-    for ax in axes[-1]:
+                continue
+            draw(points, ax, limits)
+            drawn.append(ax)
+            lowest[depth] = ax
+        label = f"{family} networks\n{AXIS_LABELS[1]}"
+        drawn[0].set_ylabel(label, color=TEXT_COLORS[family])
+    for ax in lowest.values():
         ax.set_xlabel(AXIS_LABELS[0])
+        ax.xaxis.set_tick_params(labelbottom=True)
     _add_colorbar(figure, axes, limits)
     figure.suptitle("Loss around the trained networks")
     return figure

@@ -73,6 +73,7 @@ def set_percent_axis(ax: Axes, label: str, lowest: float) -> Axes:
     `lowest` may be below 0, to leave room for marks and numbers near 0; no tick is drawn there.
     """
     ax.set_ylabel(label)
+    ax.autoscale(axis="y")  # a panel that shares the axis may have set its limits before
     ax.set_ylim(lowest, min(ax.get_ylim()[1], MAX_PERCENT))
     ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= 100])
     return ax

@@ -30,7 +30,7 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
         for row in range(len(rates)):
             error = means[row, column]
             text = "-" if np.isnan(error) else f"{error:.1f}"
-            color = "black" if error > BLACK_FROM * top else "white"
+            color = "white" if error <= BLACK_FROM * top else "black"
             ax.text(column, row, text, ha="center", va="center", color=color, label=CELL_MEAN)
         _outline_lowest(means[:, column], column, ax)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])

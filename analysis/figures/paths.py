@@ -1,5 +1,6 @@
 """Paths by length: how many, what one carries, what all carry (Veit et al. 2016, figure 6)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -139,12 +140,15 @@ def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Ax
         at_time_point = rows[rows["time_point"] == time_point]
         if at_time_point.empty:
             continue
-        draw(at_time_point.dropna(subset="path_gradient"), single, "path_gradient", markers=True)
+        sampled = at_time_point.dropna(subset="path_gradient")
+        if not sampled.empty:
+            draw(sampled, single, "path_gradient", markers=True)
         if at_time_point["share"].notna().any():
             draw(at_time_point, total, "share")
         effective = lengths.loc[lengths["time_point"] == time_point, "effective"].mean()
         style = EFFECTIVE_STYLE | {"color": TIME_POINT_STYLES[time_point]["color"]}
-        total.axvline(effective, label=_name_effective(time_point), **style)
+        if not math.isnan(effective):
+            total.axvline(effective, label=_name_effective(time_point), **style)
     for ax in axes:
         ax.axvline(n / 2, label=HALF, **HALF_STYLE)
         ax.set_xlim(0, n)

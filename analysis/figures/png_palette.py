@@ -14,7 +14,9 @@ MAX_CANDIDATES = 3000  # rarer colours are blends at the edges of lines, which a
 
 
 def shrink_png(contents: bytes, dpi: int) -> bytes:
-    """Return a PNG file with its most common colours; other colours become the nearest of them.
+    """Return an image file as a PNG of its most common colours that differ by MIN_DIFFERENCE.
+
+    The others become about the nearest of them. The file may have any format that Pillow reads.
 
     A figure of 300 dpi is then as small as one of 160 dpi with all colours.
     """

@@ -34,7 +34,7 @@ SOURCE_STYLES: dict[str, dict[str, Any]] = {
     "P4": {"marker": "P", "color": "0.25", "shift": 0.54},
 }
 SOURCE_LABELS = {
-    "H15": "He et al. 2015 (plain: read off figure 6, bar: a range; open: best of 5)",
+    "H15": "He et al. 2015 (plain: off figure 6, thick: a range; ± s.d. of 5; open: best of 5)",
     "P1": "a-martyn/resnet, one seed",
     "P2": "nabla0001/resnet, ± s.d. of 5 runs",
     "P3": "robertkoller, one seed (validation error)",
@@ -155,10 +155,10 @@ def describe(figure: Figure) -> str:
     sentences = [
         "Test error after the last iteration against depth, ours beside published values: those of "
         "He et al. 2015 (residual networks from table 6, plain networks read off figure 6 by eye) "
-        "and of four public reproductions. One has the standard deviation over its 5 runs, the "
-        "others have one seed each. Two deviate from the paper's protocol: robertkoller's errors "
-        "are of the validation set, after training on 45,000 images; wooyeolBaek's are after 183 "
-        "epochs, and its plain-56 clips gradients.",
+        "and of four public reproductions. Thin bars of published values are standard deviations "
+        "over 5 runs; a value without one is that of one run. Two reproductions deviate from the "
+        "paper's protocol: robertkoller's errors are of the validation set, after training on "
+        "45,000 images; wooyeolBaek's are after 183 epochs, and its plain-56 clips gradients.",
         describe_marks(figure),
     ]
     if is_drawn(figure, ARROW):

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from analysis.family_pairs import FAMILY_PAIRS
 from analysis.figures.layout import (
     MAX_WIDTH,
     add_legend,
@@ -110,7 +111,8 @@ def _plot_means(
 
     The change of these may be too small for the common scale.
     """
-    with_shortcuts = [family for family in families if not family.startswith("plain")]
+    residual = {pair.residual for pair in FAMILY_PAIRS}
+    with_shortcuts = [family for family in families if family in residual]
     panels = [families]
     if with_shortcuts and len(families) > 1:
         panels.append(with_shortcuts)

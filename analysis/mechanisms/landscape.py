@@ -136,9 +136,10 @@ def _describe_specification(specification: Any) -> str:
 
 
 def _select_first_seeds(square: pd.DataFrame) -> pd.DataFrame:
-    """Return the points of the first seed of each family and depth."""
-    first = square.groupby(["family", "depth"])["seed"].transform("min")
-    return square[square["seed"] == first]
+    """Return the points of one run of the first seed of each family and depth."""
+    ordered = square.sort_values(["seed", "run_id"], kind="stable")
+    first = ordered.groupby(["family", "depth"])["run_id"].transform("first")
+    return square[square["run_id"] == first.reindex(square.index)]
 
 
 def _describe_scale(drawn_points: pd.DataFrame, square: pd.DataFrame, limits: figure.Limits) -> str:

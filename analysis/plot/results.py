@@ -57,7 +57,6 @@ def error_against_depth(
             set_percent_axis(axes, "error after the last iteration (%)", error_vs_depth.LOWEST)
         else:
             axes.set_ylabel(_metric_label(metric, runs))
-            axes.set_title("")
             axes.margins(y=OTHER_MARGIN)
         add_legend(axes)
         return axes

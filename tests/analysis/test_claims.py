@@ -162,13 +162,46 @@ def test_mixed_device_types_are_noted(build_frame):
     assert note in judge(frame.runs, 2.0)[0].notes
 
 
+def test_device_of_a_resumed_run_counts_by_its_parts(build_frame):
+    frame = build_frame({"plain": PLAIN, "residual": RESIDUAL})
+    frame.runs["device"] = "cuda: NVIDIA H100 + cuda: NVIDIA A100"
+    assert not any("device" in note for note in judge(frame.runs, 2.0)[0].notes)
+    frame.runs.loc[0, "device"] = "cuda: NVIDIA H100 + cpu"
+    note = "the runs were trained on different types of device: cpu, cuda"
+    assert note in judge(frame.runs, 2.0)[0].notes
+
+
+def test_devices_of_the_other_family_are_no_caveat(build_frame):
+    frame = build_frame({"plain": PLAIN, "residual": RESIDUAL})
+    frame.runs.loc[frame.runs["family"] == "residual", "device"] = "cuda: NVIDIA"
+    degradation, _, fix = judge(frame.runs, 2.0)
+    assert not any("device" in note for note in degradation.notes)
+    assert any("device" in note for note in fix.notes)
+
+
+def test_fix_names_a_deeper_network_without_a_partner(build_frame):
+    frame = build_frame({"plain": PLAIN, "residual": {20: RESIDUAL[20]}})
+    fix = judge_by_name(frame)["the fix"]
+    assert "plain minus residual, 20 layers" in fix.decisive_line
+    assert (
+        "there is no residual network of 56 layers, the deepest at which the plain network trains:"
+        " the claim is judged at 20"
+    ) in fix.notes
+
+
+def test_equal_errors_have_no_trend(build_frame):
+    depths = {20: [0.0, 0.0], 32: [0.0, 0.0], 56: [0.0, 0.0]}
+    claim = judge_by_name(build_frame({"plain": depths, "residual": depths}))["degradation"]
+    assert "trend over 3 depths, 6 runs: all errors are equal" in claim.evidence
+
+
 def test_mixed_numbers_of_threads_are_noted(build_frame):
     frame = build_frame({"plain": PLAIN, "residual": RESIDUAL})
     assert not any("threads" in note for claim in judge(frame.runs, 2.0) for note in claim.notes)
     frame.runs.loc[0, "threads"] = "1 + 2"  # resumed with another number
     note = (
         "the runs were trained with different numbers of CPU threads, which changes rounding:"
-        " 1, 1 + 2"
+        " 1, 2"
     )
     assert note in judge(frame.runs, 2.0)[0].notes
     frame.runs["device"] = "cuda: NVIDIA"

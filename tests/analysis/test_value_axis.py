@@ -85,6 +85,13 @@ def test_categories_are_not_joined(build_frame):
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
 
 
+def test_null_of_another_key_is_named_as_in_labels(build_frame):
+    size = "config.data.size"
+    errors = [({"plain": PLAIN}, {size: value}) for value in (None, 16)]
+    _, deep = error_vs_factor.plot({"": join_conditions(build_frame, errors)}, size, "").axes
+    assert "plain, original image size" in heights_by_label(deep)
+
+
 def test_networks_without_the_option_are_a_horizontal_line(build_frame):
     errors = [({"plain": PLAIN}, {SCALE: None})]
     errors += [({"residual": LOW}, {SCALE: scale}) for scale in (0.5, 1.0)]

@@ -150,7 +150,7 @@ def add_comparison(
             with record.lock_file(CODE_FILE):
                 record.append(CODE_FILE, row)
         except OSError as error:
-            problem = error.strerror
+            problem = error.strerror or error
             log.warning("%s: %s cannot be written (%s)", record.run_id, CODE_FILE, problem)
     return replace(trained, rows=[*trained.rows, row])
 

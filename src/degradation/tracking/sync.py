@@ -9,6 +9,7 @@ from typing import Any
 
 from degradation.checksums import Row
 from degradation.config import Config, Tracking
+from degradation.counting import format_count
 from degradation.durable_io import make_folder
 from degradation.metrics import ITERATION
 from degradation.records.locks import LockTimeout, hold
@@ -124,10 +125,13 @@ class Server:
         total = len(run.steps)
         if after.is_complete(run):
             sent = after.step_count - before.step_count
-            return SyncResult(name, f"sent {sent} of {total} rows", True)
+            message = f"sent {sent} of {total} rows"
+            if before.missing_tables:
+                message += f" and {format_count(len(before.missing_tables), 'table')}"
+            return SyncResult(name, message, True)
         message = f"incomplete: the server has {after.step_count} of {total} rows"
         if after.missing_tables:
-            message += f", {len(after.missing_tables)} tables are missing"
+            message += f" and lacks {format_count(len(after.missing_tables), 'table')}"
         return SyncResult(name, message, False)
 
     def _get_state(self, run: WandbRunData) -> ServerState:

@@ -47,7 +47,11 @@ class JobProgress:
         return self.iterations_before + self.iteration - self.first_iteration
 
     def measure(self) -> tuple[float, float] | None:
-        """Return the work between the first and the latest report, and its seconds, or None."""
+        """Return the work between the first and the latest report, and its seconds, or None.
+
+        None means that no iteration came between them. While a job trains another run first, the
+        work of both is taken for that of the first.
+        """
         done = self.iteration - self.first_iteration
         if done == 0:
             return None
