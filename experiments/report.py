@@ -62,17 +62,15 @@ def parse_arguments() -> argparse.Namespace:
         help="with --records: a pandas query over the table of runs; a name that has a dot"
         " needs backticks: '`optim.lr` == 0.1 and depth < 60'",
     )
-    parser.add_argument("--name", default="records", help="with --records: the report's name")
+    parser.add_argument("--name", help="with --records: the report's name (default: records)")
     parser.add_argument(
         "--training-error",
         choices=list(TRAINING_ERRORS),
-        default="clean",
-        help="with --records: the training error that claims are about",
+        help="with --records: the training error that claims are about (default: clean)",
     )
     parser.add_argument(
         "--titles",
         choices=TITLES,
-        default=TAKEAWAY,
         help="with --records: titles of figures say what the verdicts say, or what is drawn",
     )
     parser.add_argument(
@@ -91,14 +89,31 @@ def parse_arguments() -> argparse.Namespace:
     is_missing = not arguments.reports.exists()
     if not arguments.reports.is_dir() and (arguments.index or not is_missing):
         raise ConfigError(f"--reports: {quote(str(arguments.reports))} is not a folder")
-    if arguments.where and not arguments.records:
-        raise ConfigError("--where: is not allowed without --records")
+    if not arguments.records:
+        _refuse_options_of_records(arguments)
+    arguments.name = arguments.name or "records"
+    arguments.training_error = arguments.training_error or "clean"
+    arguments.titles = arguments.titles or TAKEAWAY
     if arguments.records and arguments.overrides:
         raise ConfigError("--records: is not allowed with overrides; allowed: one of the two")
     if not NAME.accepts(arguments.name):
         name = quote(arguments.name)
         raise ConfigError(f"--name: {name} is not allowed; allowed: {NAME.allowed}")
     return arguments
+
+
+def _refuse_options_of_records(arguments: argparse.Namespace) -> None:
+    """Raise ConfigError for an option that only --records reads; overrides have keys for them."""
+    keys = {
+        "--where": (arguments.where, None),
+        "--name": (arguments.name, "name"),
+        "--training-error": (arguments.training_error, "training_error"),
+        "--titles": (arguments.titles, "report.titles"),
+    }
+    for option, (value, key) in keys.items():
+        if value:
+            instead = "" if key is None else f"; allowed: the override {key}={value}"
+            raise ConfigError(f"{option}: is not allowed without --records{instead}")
 
 
 def report_records(arguments: argparse.Namespace) -> Report:

@@ -2,7 +2,7 @@
 
 python experiments/sync.py experiment=quick tracking.entity=me
 
-The exit status is 1 unless every W&B run is complete on the server.
+The exit status is 1 if a W&B run is not complete on the server, or if no run has a record.
 """
 
 import argparse
@@ -29,6 +29,9 @@ def sync_runs(runs: list[SweepRun]) -> list[SyncResult]:
                 for synced in server.sync(run.config, run.record):
                     print(f"{synced.name:<34} {synced.message}", flush=True)
                     results.append(synced)
+            missing = sum(not run.record.folder.exists() for run in runs)
+            if missing:
+                print(f"{missing} of {len(runs)} runs have no record in {find_record_root(runs)}")
     except WandbError as error:
         raise SyncAborted(f"W&B: {error}") from None
     return results
@@ -41,7 +44,7 @@ def main() -> int:
     complete = sum(result.is_complete for result in results)
     incomplete = len(results) - complete
     print(f"{len(results)} W&B runs: {complete} complete on the server, {incomplete} incomplete")
-    return 1 if incomplete else 0
+    return 1 if incomplete or not results else 0
 
 
 if __name__ == "__main__":

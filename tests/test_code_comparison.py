@@ -32,6 +32,7 @@ from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,
     CODE_FILE,
+    LANDSCAPE_DIR,
     METRICS_FILE,
     State,
 )
@@ -174,6 +175,22 @@ def test_outdated_run_is_skipped_or_retrained(trained, tiny, monkeypatch):
     assert record.path(METRICS_FILE).read_bytes() != before
     assert verify_trained_code(config, record).state is CodeState.CURRENT
     assert len(read_rows(record)) == 1
+
+
+def test_run_does_not_start_with_code_that_was_edited_since_its_import(tiny, monkeypatch):
+    monkeypatch.setattr(code_comparison, "list_edited_files", lambda: ["training/optimizer.py"])
+    with pytest.raises(ConfigError, match=r"training/optimizer.py was edited after .* start the"):
+        train(tiny())
+
+
+@pytest.mark.usefixtures("other_code")
+def test_landscape_of_earlier_weights_is_removed(trained, tiny, monkeypatch):
+    _, record = trained
+    record.path(LANDSCAPE_DIR).mkdir()
+    (record.path(LANDSCAPE_DIR) / "001-of-008.jsonl").write_text("")
+    scale_residuals(monkeypatch)
+    assert train(tiny("retrain_outdated=true")) is State.DONE
+    assert not record.path(LANDSCAPE_DIR).exists()
 
 
 @pytest.mark.usefixtures("other_code")

@@ -64,8 +64,22 @@ def test_hidden_files_are_not_hashed(tmp_path, monkeypatch):
     (tmp_path / "data/._a.py").write_bytes(b"\0\5\x16\7\xff")
     monkeypatch.setattr(numerical_code, "PACKAGE", tmp_path)
     monkeypatch.setattr(numerical_code, "FILES", ())
-    hashes = numerical_code._hash_package.__wrapped__()
+    hashes = numerical_code._read_package_hashes()
     assert hashes == {"data/a.py": hash_source(SOURCE)}
+
+
+def test_files_edited_after_the_import_are_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr(numerical_code, "PACKAGE", tmp_path)
+    monkeypatch.setattr(numerical_code, "FILES", ())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.py").write_text(SOURCE)
+    imported = numerical_code._read_package_hashes()
+    monkeypatch.setattr(numerical_code, "hash_package", lambda: imported)
+    assert numerical_code.list_edited_files() == []
+    (tmp_path / "data/a.py").write_text("# a comment\n" + SOURCE)
+    assert numerical_code.list_edited_files() == []
+    (tmp_path / "data/a.py").write_text(SOURCE + "\nEDITED = 1\n")
+    assert numerical_code.list_edited_files() == ["data/a.py"]
 
 
 def test_changed_added_and_removed_files_are_listed():

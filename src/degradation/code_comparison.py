@@ -27,6 +27,7 @@ from degradation.data.datasets import load_dataset
 from degradation.data.downloads import find_file_set
 from degradation.data.fingerprint import data_fingerprint
 from degradation.metrics import ITERATION
+from degradation.numerical_code import hash_package, list_edited_files
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE, CODE_FILE, METRICS_FILE
 from degradation.records.trained_code import (
@@ -70,6 +71,24 @@ class Comparison:
 
 
 UNDECIDED = Comparison()
+
+
+# The code that this process executes is that of now; the files may be edited later.
+hash_package()
+
+
+def check_code_is_current(run_id: str) -> None:
+    """Raise ConfigError if the training code has been edited since this process imported it.
+
+    A sweep imports the code once for all of its runs. What is edited meanwhile would not be
+    executed, or only partly, and the record would name the edited code.
+    """
+    edited = list_edited_files()
+    if edited:
+        raise ConfigError(
+            f"{run_id}: {', '.join(edited)} was edited after this command had imported the code;"
+            " start the command again, so that one version of the code trains each run"
+        )
 
 
 def record_trained_code(

@@ -48,7 +48,7 @@ def hash_numerical_code(
     What is not registered adds nothing: a record may refer to a module that has not been imported.
     Nor does what is given by its file (`module:Name`), since the run id covers its source.
     """
-    hashes = dict(_hash_package())
+    hashes = dict(hash_package())
     pieces = (
         (BLOCKS, block),
         (NETWORKS, network),
@@ -78,7 +78,21 @@ def list_changed_files(before: CodeHashes, after: CodeHashes) -> list[str]:
 
 
 @cache
-def _hash_package() -> CodeHashes:
+def hash_package() -> CodeHashes:
+    """Return the hashes of this package's files as they are at the first call in this process.
+
+    A process that imports the code calls this then, so that the hashes are those of what it
+    executes, even if the files are edited later.
+    """
+    return _read_package_hashes()
+
+
+def list_edited_files() -> list[str]:
+    """Return the files of this package that differ now from what `hash_package` has returned."""
+    return list_changed_files(hash_package(), _read_package_hashes())
+
+
+def _read_package_hashes() -> CodeHashes:
     paths = [PACKAGE / name for name in FILES]
     for folder in FOLDERS:
         paths += (PACKAGE / folder).rglob(f"{VISIBLE}.py")

@@ -200,8 +200,7 @@ def test_mixed_numbers_of_threads_are_noted(build_frame):
     assert not any("threads" in note for claim in judge(frame.runs, 2.0) for note in claim.notes)
     frame.runs.loc[0, "threads"] = "1 + 2"  # resumed with another number
     note = (
-        "the runs were trained with different numbers of CPU threads, which changes rounding:"
-        " 1, 2"
+        "the runs were trained with different numbers of CPU threads, which changes rounding: 1, 2"
     )
     assert note in judge(frame.runs, 2.0)[0].notes
     frame.runs["device"] = "cuda: NVIDIA"

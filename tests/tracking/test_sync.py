@@ -301,14 +301,19 @@ def test_sync_command_prints_one_line_per_run_or_problem(tiny, server, monkeypat
     assert process.returncode == 1
     assert process.stdout.splitlines() == [
         f"{record.run_id:<34} is being trained; sync it again when it has finished",
+        f"1 of 2 runs have no record in {config.record_root}",
         "1 W&B runs: 0 complete on the server, 1 incomplete",
     ]
     process = run_sync(*tiny_arguments(config), "seed=0,1")
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.splitlines() == [
         f"{record.run_id:<34} sent 5 of 5 rows",
+        f"1 of 2 runs have no record in {config.record_root}",
         "1 W&B runs: 1 complete on the server, 0 incomplete",
     ]
+    without_records = run_sync(*tiny_arguments(config), "seed=7")
+    assert without_records.returncode == 1
+    assert without_records.stdout.startswith("1 of 1 runs have no record in ")
     assert run_sync("model.dpth=8").returncode == 1
     assert run_sync(*tiny_arguments(config), "tracking=disabled").stderr.startswith(
         "W&B: tracking.mode: 'disabled'"

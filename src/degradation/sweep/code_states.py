@@ -17,6 +17,7 @@ from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE
 from degradation.records.trained_code import (
     CODE,
+    ENVIRONMENT,
     CodeState,
     Relation,
     TrainedCode,
@@ -50,7 +51,9 @@ def verify_in_subprocess(run: SweepRun, *, repeats_evaluation: bool = False) -> 
     if row is None and not repeats_evaluation:
         return trained
     trained_by = _identify_earlier_code(record) if row is None else row[CODE]
-    network = json.dumps([trained_by, run.hashed | {"seed": None}], sort_keys=True)
+    # what this machine can decide depends on the machine that trained the run
+    machine = None if row is None else row.get(ENVIRONMENT)
+    network = json.dumps([trained_by, machine, run.hashed | {"seed": None}], sort_keys=True)
     if network not in _answers:
         _answers[network] = _ask(run.config, record)
     relation, is_final = _answers[network]

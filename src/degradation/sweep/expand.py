@@ -27,6 +27,12 @@ from degradation import config as schema
 from degradation.config import Config, ConfigError
 from degradation.config.schema import KEYS
 from degradation.sweep.ineffective_keys import warn_of_ineffective_keys
+from degradation.sweep.override_effects import (
+    check_one_report,
+    warn_of_equal_runs,
+    warn_of_idle_overrides,
+    warn_of_kept_values,
+)
 
 REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")  # an interpolation such as ${schedule.iterations}
 SCALED_SECTIONS = {"schedule", "probes"}  # they hold fractions of schedule.iterations
@@ -46,7 +52,7 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
         with schema.initialise_hydra():
             base = _compose_base(config_name, quoted)
             expanded = list(_expand(base, config_name, quoted))
-        warn_of_ineffective_keys(expanded)
+            _warn_of_effects(base, expanded, config_name, quoted)
         configs += expanded
     return configs
 
@@ -73,10 +79,37 @@ def check_command_line(
             return None
         if not multirun and base.hydra.mode is not RunMode.MULTIRUN:
             schema.check_single_values(typed)
+            _check_is_one_run(base, overrides)
             return None
+        check_one_report(OverridesParser.create().parse_overrides(list(overrides)))
         # each configuration is checked when it is composed
-        warn_of_ineffective_keys(list(_expand(base, config_name, overrides)))
+        configs = list(_expand(base, config_name, overrides))
+        _warn_of_effects(base, configs, config_name, overrides)
         return Path(str(base.hydra.sweep.dir))
+
+
+def _check_is_one_run(base: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise ConfigError if a single run is about to start although the experiment has a grid."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    given = {override.key_or_group for override in parsed}
+    open_keys = [key for key in base.hydra.sweeper.params or {} if key not in given]
+    if open_keys:
+        raise ConfigError(
+            f"hydra.mode: {base.hydra.mode.name} trains one run, but {', '.join(open_keys)} of the"
+            " experiment's grid have several values; allowed: MULTIRUN, or one value for each"
+        )
+
+
+def _warn_of_effects(
+    base: DictConfig, configs: Sequence[Config], config_name: str, overrides: Sequence[str]
+) -> None:
+    """Log a line for whatever on the command line has not the effect that it seems to have."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    loader = GlobalHydra.instance().config_loader()
+    groups = loader.list_groups("")
+    warn_of_kept_values(base, parsed, config_name, groups)
+    warn_of_idle_overrides(configs, parsed, config_name)
+    warn_of_equal_runs(configs, warn_of_ineffective_keys(configs))
 
 
 def compose_launcher(overrides: Sequence[str]) -> DictConfig:

@@ -14,12 +14,17 @@ log = logging.getLogger(__name__)
 SURFACES = "landscape."  # the section of keys that select a surface around runs, not the runs
 
 
-def warn_of_ineffective_keys(configs: Sequence[Config]) -> None:
-    """Log one line for each key that varies in a sweep without changing any of its runs."""
-    for key, count in list_ineffective_keys(configs).items():
+def warn_of_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
+    """Log one line for each key that varies in a sweep without changing any of its runs.
+
+    Returns these keys, as `list_ineffective_keys` does.
+    """
+    ineffective = list_ineffective_keys(configs)
+    for key, count in ineffective.items():
         _warn_once(
             f"{key}: has no effect on the runs of this sweep; its {count} values are one run"
         )
+    return ineffective
 
 
 @cache

@@ -197,10 +197,20 @@ def _describe_finished_run(run: SweepRun, outcome: State) -> tuple[str | None, s
             return None, None
         warning = f"{trained.describe_outdated()}; retrain_outdated=true retrains it"
         return str(trained.state), warning
-    skip_reason = f"{outcome} before"
+    skip_reason = f"{outcome} before{_describe_other_device(run)}"
     if trained.state is CodeState.UNVERIFIED:
         skip_reason += " by code that cannot be verified"
     return skip_reason, _describe_lost_rows(run.record)
+
+
+def _describe_other_device(run: SweepRun) -> str:
+    """Return ` on cpu`, say, for a run that was trained on another device than is requested."""
+    requested = run.config.device
+    attempts = run.record.valid_rows(ATTEMPTS_FILE)
+    devices = {str(row["device"]).partition(":")[0] for row in attempts if "device" in row}
+    if requested == "auto" or not devices or devices == {requested}:
+        return ""
+    return f" on {' and '.join(sorted(devices))}"
 
 
 def count_recorded_iterations(record: Record) -> int:

@@ -58,8 +58,13 @@ def expand_runs(overrides: list[str]) -> list[SweepRun]:
 def find_record_root(runs: list[SweepRun]) -> Path:
     """Return the folder of the runs' records, which need not exist yet, or an archive of them.
 
-    Raises ConfigError or RecordError if it cannot be read.
+    Raises ConfigError or RecordError if it cannot be read, or ConfigError if there are several.
     """
+    roots = sorted({run.config.record_root for run in runs})
+    if len(roots) > 1:
+        raise ConfigError(
+            f"record_root: the runs of one command need one folder, not {', '.join(roots)}"
+        )
     root = Path(runs[0].config.record_root)
     if find_archive(root) is not None:
         return root

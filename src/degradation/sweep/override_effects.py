@@ -1,0 +1,163 @@
+"""Overrides that do not have the effect that their user may expect.
+
+An experiment's own values replace those of an option that is chosen beside it, such as
+`schedule=paper`; a value may change no run; and a value may make swept options equal. Each is one
+line, and no error: the runs are what the configuration says.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass, replace
+from functools import cache
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from degradation.config import Config, ConfigError
+from degradation.config.composition import compose_overrides
+from degradation.config.schema import KEYS
+from degradation.run_id import compute_run_id
+
+log = logging.getLogger(__name__)
+
+EXPERIMENT = "experiment"
+HASHED_SECTIONS = ("data", "model", "precision", "schedule")  # that of `optim` has its own check
+UNHASHED_KEYS = ("data.root", "data.margin")
+REPORT_KEYS = ("record_root", "training_error", "data.margin", "report.titles")
+UNKNOWN = object()
+
+
+def check_one_report(overrides: Sequence[Override]) -> None:
+    """Raise ConfigError if a sweep has several values of what one report is written with."""
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_sweep_override() and key in REPORT_KEYS:
+            raise ConfigError(
+                f"{key}: several values are not allowed, since all runs of a sweep are reported"
+                " together; allowed: one value"
+            )
+
+
+def warn_of_kept_values(
+    base: DictConfig, overrides: Sequence[Override], config_name: str, groups: Sequence[str]
+) -> None:
+    """Warn of options whose values an experiment replaces by its own. Inside `initialise_hydra()`.
+
+    Args:
+        base: the composition of the whole command line, without swept keys.
+        overrides: the command line.
+        groups: the groups of conf/ that an option may be chosen from.
+    """
+    fixed = {item.key_or_group: item for item in overrides if not item.is_sweep_override()}
+    if EXPERIMENT not in fixed:
+        return
+    given = {item.key_or_group for item in overrides}
+    swept = set(base.hydra.sweeper.params or {})
+    for group in groups:
+        if group not in fixed or group == EXPERIMENT:
+            continue
+        option = _get_text(fixed[group])
+        alone = compose_overrides(config_name, [option])
+        kept = []
+        for key, value in _list_leaves(alone.get(group), group):
+            chosen = _select(base, key)
+            if chosen not in (value, UNKNOWN) and not _is_given(key, given | swept):
+                kept.append(f"{key} ({chosen})")
+        if kept:
+            _warn_once(
+                f"{option}: {_get_text(fixed[EXPERIMENT])} has its own {', '.join(kept)};"
+                " name a key too to change it"
+            )
+
+
+def warn_of_idle_overrides(
+    configs: Sequence[Config], overrides: Sequence[Override], config_name: str
+) -> None:
+    """Warn of each value that differs from what it replaces, but changes none of these runs.
+
+    Inside `initialise_hydra()`.
+    """
+    fixed = [item for item in overrides if not item.is_sweep_override()]
+    for override in fixed:
+        key = override.key_or_group
+        section = key.partition(".")[0]
+        if key not in KEYS or section not in HASHED_SECTIONS or key in UNHASHED_KEYS:
+            continue
+        others = [_get_text(item) for item in fixed if item is not override]
+        before = _select(compose_overrides(config_name, others), key)
+        if before is UNKNOWN or isinstance(before, dict | list):
+            continue
+        pairs = [(config, _replace(config, key.split("."), before)) for config in configs]
+        changed = [(config, other) for config, other in pairs if other != config]
+        if changed and all(_identify(config) == _identify(other) for config, other in changed):
+            _warn_once(f"{_get_text(override)}: has no effect on these runs")
+
+
+def warn_of_equal_runs(configs: Sequence[Config], ineffective: Mapping[str, int]) -> None:
+    """Warn if some combinations of a sweep are the same run, unless swept keys explain it.
+
+    `ineffective`: the swept keys without effect (`ineffective_keys.list_ineffective_keys`).
+    """
+    distinct = len({_identify(config) for config in configs})
+    if distinct < len(configs) and not ineffective:
+        _warn_once(
+            f"this sweep has {len(configs)} combinations but only {distinct} different runs:"
+            " an override sets what a swept key selects, or a value is given twice"
+        )
+
+
+def _get_text(override: Override) -> str:
+    """Return an override as it was parsed."""
+    assert override.input_line is not None
+    return override.input_line
+
+
+def _list_leaves(section: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name and the value of each key of a composed section."""
+    if not isinstance(section, DictConfig):
+        return
+    values = OmegaConf.to_container(section, resolve=False)
+    assert isinstance(values, dict)
+    for name, value in values.items():
+        dotted = f"{prefix}.{name!s}"
+        if isinstance(value, dict):
+            yield from _list_leaves(section[name], dotted)
+        else:
+            yield dotted, value
+
+
+def _select(composed: DictConfig, key: str) -> Any:
+    """Return the value of a key as it is composed, or UNKNOWN if there is none."""
+    values: Any = OmegaConf.to_container(composed, resolve=False)
+    for name in key.split("."):
+        if not isinstance(values, dict) or name not in values:
+            return UNKNOWN
+        values = values[name]
+    return values
+
+
+def _is_given(key: str, given: set[str]) -> bool:
+    """Return whether the command line sets a key, or a section around it."""
+    parts = key.split(".")
+    names = {".".join(parts[:count]) for count in range(2, len(parts) + 1)}
+    return not names.isdisjoint(given)
+
+
+def _replace(section: Any, names: Sequence[str], value: Any) -> Any:
+    """Return a configuration with one value replaced, or the same one if it lacks the section."""
+    if not is_dataclass(section) or isinstance(section, type):
+        return section
+    name, *rest = names
+    new = _replace(getattr(section, name), rest, value) if rest else value
+    return replace(section, **{name: new})
+
+
+def _identify(config: Config) -> str:
+    """Return what is the same for two configurations of one run, without reading any data."""
+    return compute_run_id(config, content=str(config.data.root))
+
+
+@cache
+def _warn_once(message: str) -> None:
+    log.warning("%s", message)

@@ -1,0 +1,85 @@
+"""What an override does not do, although it seems to, is one line; some sweeps are refused."""
+
+import pytest
+
+from degradation.config import ConfigError
+from degradation.sweep import override_effects
+from degradation.sweep.expand import check_command_line, expand_configs
+from degradation.sweep.runs import expand_runs, find_record_root
+
+
+@pytest.fixture(autouse=True)
+def forget_messages():
+    """Each message is logged once per process."""
+    override_effects._warn_once.cache_clear()
+
+
+@pytest.mark.fast_cases(4)
+@pytest.mark.parametrize(
+    ("overrides", "lines"),
+    [
+        (
+            ["experiment=natural", "schedule=paper"],
+            [
+                "schedule=paper: experiment=natural has its own schedule.iterations (19200),"
+                " schedule.evaluate_every (0.083333); name a key too to change it"
+            ],
+        ),
+        (
+            ["experiment=short", "schedule.warmup.lr=0.001"],
+            ["schedule.warmup.lr=0.001: has no effect on these runs"],
+        ),
+        (
+            ["experiment=quick", "model.shortcut=B", "model.depth=20", "seed=0"],
+            [
+                "this sweep has 2 combinations but only 1 different runs: an override sets what a"
+                " swept key selects, or a value is given twice"
+            ],
+        ),
+        (
+            ["experiment=natural", "schedule=paper", "schedule.iterations=900", "seed=0"],
+            ["schedule"],
+        ),
+        (["experiment=short", "data.resize=bilinear"], ["data.resize=bilinear: has no effect"]),
+        (["experiment=deep", "probes=none"], ["probes=none: experiment=deep has its own probes."]),
+        (["experiment=quick", "seed=0", "model.depth=20"], []),
+        (["experiment=quick", "optim.lr=0.02", "data.margin=1", "device=cpu"], []),
+        (["experiment=short", "schedule.warmup.lr=0.001", "model.depth=20,110"], []),
+    ],
+    ids=str,
+)
+def test_lines(caplog, overrides, lines):
+    expand_configs(overrides)
+    assert len(caplog.messages) == len(lines)
+    for message, line in zip(caplog.messages, lines, strict=True):
+        assert message.startswith(line)
+
+
+@pytest.mark.parametrize("experiment", ["quick", "natural", "construction_digits"])
+def test_experiments_themselves_have_no_line(caplog, experiment):
+    expand_configs([f"experiment={experiment}"])
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["training_error=clean,running", "data.margin=0,5", "record_root=a,b", "report.titles=a,b"],
+)
+def test_one_report_has_one_value(override):
+    key = override.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"^{key}: several values are not allowed"):
+        check_command_line(["model=plain", override], "config", True, True)
+
+
+def test_single_run_of_a_grid_is_refused():
+    line = r"^hydra.mode: RUN trains one run, but model.depth, seed of .* allowed: MULTIRUN"
+    grid = ["experiment=quick", "hydra.mode=RUN", "model=plain"]
+    with pytest.raises(ConfigError, match=line):
+        check_command_line(grid, "config", False, True)
+    assert check_command_line([*grid, "model.depth=20", "seed=1"], "config", False, True) is None
+
+
+def test_runs_of_one_report_have_one_record_root():
+    runs = expand_runs(["model=plain", "data=digits", "seed=0,1", "record_root='runs/${seed}'"])
+    with pytest.raises(ConfigError, match=r"^record_root: .* need one folder, not runs/0, runs/1$"):
+        find_record_root(runs)
