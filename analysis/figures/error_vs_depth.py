@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR, is_percentage
-from analysis.condition_labels import capitalise_first
 from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
 from analysis.figures.layout import (
     add_legend_from,
@@ -21,7 +20,7 @@ from analysis.figures.mean_interval import ERROR_RANGE, UNBOUNDED, draw_means, d
 from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
 from analysis.summary import compute_interval
-from degradation.metrics import METRICS, TEST_ERROR
+from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
 
 POSITION = 1
@@ -62,14 +61,8 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
         draw_means(x_positions, intervals, ax, style, possible)
     if is_percentage(metric):
         draw_chance(ax, frame.runs["chance"])
-    ax.set_title(_title_panel(metric, frame))
+    ax.set_title("Test error" if metric == TEST_ERROR else f"Training error ({frame.error_kind})")
     return apply_depth_axis(axis, ax)
-
-
-def _title_panel(metric: str, frame: Frame) -> str:
-    if metric == TRAINING_ERROR:
-        return f"Training error ({frame.error_kind})"
-    return capitalise_first(METRICS[metric].label) if metric in METRICS else metric
 
 
 def _draw_group(group: pd.DataFrame, x: float, ax: Axes, metric: str) -> None:

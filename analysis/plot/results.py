@@ -28,7 +28,7 @@ from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import check_columns, line_style
 from analysis.summary import compute_interval
 from analysis.tables import ERROR_KIND, to_frame
-from degradation.metrics import ITERATION, METRICS, PERCENT
+from degradation.metrics import ITERATION, METRICS, PERCENT, TEST_ERROR
 
 OTHER_MARGIN = 0.15  # of the range of a metric that is not an error, for the printed means
 
@@ -53,6 +53,8 @@ def error_against_depth(
     check_equal_settings(_select_finished(runs), RUNS)
     with panel(ax) as axes:
         error_vs_depth.draw(frame, axes, metric)
+        if metric not in (TRAINING_ERROR, TEST_ERROR):
+            axes.set_title(METRICS[metric].label.capitalize() if metric in METRICS else metric)
         if is_percentage(metric):
             set_percent_axis(axes, "error after the last iteration (%)", error_vs_depth.LOWEST)
         else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from degradation.checksums import CorruptData, Row, seal, unseal
+from degradation.code_comparison import check_code_is_current
 from degradation.config import Config, ConfigError
 from degradation.records.manifest import fingerprint
 from degradation.records.record import Record
@@ -64,8 +65,10 @@ def resume(
 
     Raises:
         ConfigError: the run was started on another device type, or on a CPU with another number of
-            threads, and `allow_device_change` is false.
+            threads, and `allow_device_change` is false; or the training code has been edited since
+            this process imported it.
     """
+    check_code_is_current(record.run_id)
     trainer, resume_state = build_trainer(), ResumeState()
     try:
         checkpoint = read_checkpoint(record, set(trainer.state()))

@@ -5,9 +5,7 @@ others. `run` decides whether there is anything to train, and records how the at
 """
 
 import logging
-import shutil
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 
 import torch
@@ -15,7 +13,7 @@ from torch import Tensor
 
 from degradation.checkpointing import ResumeState, resume, save_checkpoint
 from degradation.checksums import Row
-from degradation.code_comparison import check_code_is_current, record_trained_code
+from degradation.code_comparison import record_trained_code
 from degradation.config import Config, is_evaluated, parent_config
 from degradation.data.datasets import load_dataset
 from degradation.event_recorder import EventRecorder
@@ -29,14 +27,7 @@ from degradation.probes.measure import warn_about_skipped_probes
 from degradation.progress import report_progress
 from degradation.records.manifest import Manifest, build_manifest
 from degradation.records.record import Record
-from degradation.records.schema import (
-    DONE_FILE,
-    LANDSCAPE_DIR,
-    RUN_FILE,
-    WEIGHTS_FILE,
-    RecordError,
-    State,
-)
+from degradation.records.schema import DONE_FILE, RUN_FILE, WEIGHTS_FILE, RecordError, State
 from degradation.run_metadata import describe_run
 from degradation.signals import Interrupted, StopRequest
 from degradation.sweep.runs import locate_run
@@ -68,11 +59,10 @@ def train_and_record(
     Raises:
         Interrupted: a stop signal was received; a checkpoint has been saved.
         ConfigError: the run cannot resume on this device type, with this number of threads, or
-            with this code; or the code has been edited since it was imported.
+            with this code.
         RecordError: the record is unusable, or the parent of a constructed network is not done.
         DataError: the data set cannot be loaded.
     """
-    check_code_is_current(record.run_id)
     dataset = load_dataset(config.data)
     metadata = describe_run(config, record.run_id, dataset)
     files = {RUN_FILE: record.write_metadata(metadata)}
@@ -90,8 +80,6 @@ def train_and_record(
     if trainer.iteration > 0 and discard_outdated_checkpoint(config, record):
         trainer, resume_state = resume(config, record, build_trainer)
     if trainer.iteration == 0:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(record.path(LANDSCAPE_DIR))  # it was measured around other weights
         record_trained_code(config, record, device, is_shared=not group.is_single)
         _start_from_parent(config, trainer)
     warn_about_skipped_probes(config, trainer.network, record.run_id)

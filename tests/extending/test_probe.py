@@ -35,7 +35,7 @@ def test_new_probe_runs_during_training(short, train_and_load):
     assert frame.excluded == ()
     table = frame.probes["dead_channels"]
     assert table["iteration"].unique().tolist() == [0, 2, 3]
-    assert table["block"].tolist() == [1, 2, 3] * 3  # one block per stage
+    assert table["block"].tolist() == [0, 1, 2] * 3  # one block per stage
     assert table["share"].between(0, 1).all()
 
 

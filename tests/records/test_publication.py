@@ -174,7 +174,7 @@ def changed_code(monkeypatch):
     [
         (
             CodeState.CURRENT,
-            "the code has changed since, and gave the same first updates when they were published",
+            "the code has changed since; at publication it gave the same first updates",
         ),
         (
             CodeState.UNVERIFIED,
@@ -195,7 +195,7 @@ def test_comparison_of_some_published_runs_is_counted():
     runs = pd.DataFrame({"code": ["current", "unverified", "outdated"], "published": "changed: x"})
     (note,) = describe_published_runs(runs)
     assert note.startswith("2 of these are published records; the code has changed since")
-    assert "the same first updates of 1 when" in note
+    assert "the same first updates for 1 of them" in note
 
 
 def test_unchanged_code_needs_no_note(record, tmp_path):
