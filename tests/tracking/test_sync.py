@@ -412,5 +412,5 @@ def test_tables_with_lost_files_are_sent_again(online, server):
     assert len(server.run(wandb_id).lines) == 5
     assert server.run(wandb_id).files == {}
     server.refuse = None
-    assert sync(config) == [("sent 0 of 5 rows", True)]
+    assert sync(config) == [("sent 0 of 5 rows and 8 tables", True)]
     assert_complete(server, config)
