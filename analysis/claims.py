@@ -136,38 +136,47 @@ def judge_no_degradation(
     ]
 
     decision = decide(differences, "below", margin)
-    shallowest_trained = not is_untrained(groups[shallowest])
-    verdict = decision.verdict if shallowest_trained else Verdict.INCONCLUSIVE
-    seeds_needed = count_seeds_if_open(decision, differences, "below", margin)
-    bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
-    decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
-    if shallowest_trained:
-        plain_words = describe_absence(
-            verdict,
-            f"{pair.residual} networks",
-            shallowest,
-            decision.worst,
-            differences[decision.worst].mean,
-            margin,
-            find_bound(differences[decision.worst], decision),
-        )
-    else:
-        plain_words = write_reason(
-            f"{pair.residual} networks of {shallowest} layers are no better than chance, so there"
-            " is nothing to compare with"
-        )
-        decisive_line = f"{pair.residual} networks of {shallowest} layers are no better than chance"
+    worst = differences[decision.worst]
+    notes = describe_caveats(pd.concat(groups.values()), groups)
+    depths = (shallowest, decision.worst)
+    if is_untrained(groups[shallowest]):
+        return _nothing_to_compare_with(statement, evidence, notes, depths, pair)
+    bound = format_bound(worst, decision.side, decision.bound_count)
     return Claim(
         NO_DEGRADATION,
         statement,
-        verdict,
-        decisive_line,
+        decision.verdict,
+        f"worst case, {decision.worst} minus {shallowest} layers: {bound}",
         evidence,
-        describe_caveats(pd.concat(groups.values()), groups),
-        plain_words=plain_words,
-        depths=(shallowest, decision.worst),
-        remedy="" if shallowest_trained else LEARNING_DEPTHS,
-        seeds_needed=seeds_needed if shallowest_trained else None,
+        notes,
+        plain_words=describe_absence(
+            decision.verdict,
+            f"{pair.residual} networks",
+            *depths,
+            worst.mean,
+            margin,
+            find_bound(worst, decision),
+        ),
+        depths=depths,
+        seeds_needed=count_seeds_if_open(decision, differences, "below", margin),
+    )
+
+
+def _nothing_to_compare_with(
+    statement: str, evidence: list[str], notes: list[str], depths: tuple[int, int], pair: FamilyPair
+) -> Claim:
+    """Return the claim that is inconclusive because the shallowest network, `depths[0]`, failed."""
+    reason = f"{pair.residual} networks of {depths[0]} layers are no better than chance"
+    return Claim(
+        NO_DEGRADATION,
+        statement,
+        Verdict.INCONCLUSIVE,
+        reason,
+        evidence,
+        notes,
+        plain_words=write_reason(f"{reason}, so there is nothing to compare with"),
+        depths=depths,
+        remedy=LEARNING_DEPTHS,
     )
 
 
@@ -186,8 +195,7 @@ def judge_fix(
         "at the deepest plain network that trains, shortcuts lower the training error by more than"
         f" {margin:g} points"
     )
-    plain = group_by_depth(runs, pair.plain)
-    residual = group_by_depth(runs, pair.residual)
+    plain, residual = group_by_depth(runs, pair.plain), group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.plain: plain, pair.residual: residual}, depths=1):
         return not_tested(FIX, statement, reasons)
     notes = describe_caveats(runs, plain, residual)
@@ -210,21 +218,15 @@ def judge_fix(
         evidence.append(f"{comparison}, {depth} layers: {bounds}{untrained}")
 
     deepest = max(trained)
-    unmatched = max(select_trained(plain))
-    if unmatched > deepest:
-        notes.append(
-            f"there is no {pair.residual} network of {unmatched} layers, the deepest at which the"
-            f" {pair.plain} network trains: the claim is judged at {deepest}"
-        )
+    notes += _describe_unmatched(max(select_trained(plain)), deepest, pair)
     decided = {deepest: differences[deepest]}
     decision = decide(decided, "above", margin)
     bound = format_bound(differences[deepest], decision.side)
-    decisive_line = f"{comparison}, {deepest} layers: {bound}"
     return Claim(
         FIX,
         statement,
         decision.verdict,
-        decisive_line,
+        f"{comparison}, {deepest} layers: {bound}",
         evidence,
         notes,
         plain_words=describe_gain(
@@ -237,6 +239,16 @@ def judge_fix(
         depths=(deepest,),
         seeds_needed=count_seeds_if_open(decision, decided, "above", margin),
     )
+
+
+def _describe_unmatched(trained: int, judged: int, pair: FamilyPair) -> list[str]:
+    """Return a note if the fix is judged at a depth below that of the deepest trained network."""
+    if trained <= judged:
+        return []
+    return [
+        f"there is no {pair.residual} network of {trained} layers, the deepest at which the"
+        f" {pair.plain} network trains: the claim is judged at {judged}"
+    ]
 
 
 Judge = Callable[[pd.DataFrame, float, FamilyPair, Compare], Claim]

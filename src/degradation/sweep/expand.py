@@ -28,6 +28,7 @@ from degradation.config import Config, ConfigError
 from degradation.config.schema import KEYS
 from degradation.sweep.ineffective_keys import warn_of_ineffective_keys
 from degradation.sweep.override_effects import (
+    check_is_one_run,
     check_one_report,
     warn_of_equal_runs,
     warn_of_idle_overrides,
@@ -77,27 +78,16 @@ def check_command_line(
         base = _compose_base(config_name, overrides)
         if not starts_jobs:
             return None
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
         if not multirun and base.hydra.mode is not RunMode.MULTIRUN:
             schema.check_single_values(typed)
-            _check_is_one_run(base, overrides)
+            check_is_one_run(base, parsed)
             return None
-        check_one_report(OverridesParser.create().parse_overrides(list(overrides)))
+        check_one_report(parsed)
         # each configuration is checked when it is composed
         configs = list(_expand(base, config_name, overrides))
         _warn_of_effects(base, configs, config_name, overrides)
         return Path(str(base.hydra.sweep.dir))
-
-
-def _check_is_one_run(base: DictConfig, overrides: Sequence[str]) -> None:
-    """Raise ConfigError if a single run is about to start although the experiment has a grid."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    given = {override.key_or_group for override in parsed}
-    open_keys = [key for key in base.hydra.sweeper.params or {} if key not in given]
-    if open_keys:
-        raise ConfigError(
-            f"hydra.mode: {base.hydra.mode.name} trains one run, but {', '.join(open_keys)} of the"
-            " experiment's grid have several values; allowed: MULTIRUN, or one value for each"
-        )
 
 
 def _warn_of_effects(

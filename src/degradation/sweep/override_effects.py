@@ -28,6 +28,17 @@ REPORT_KEYS = ("record_root", "training_error", "data.margin", "report.titles")
 UNKNOWN = object()
 
 
+def check_is_one_run(base: DictConfig, overrides: Sequence[Override]) -> None:
+    """Raise ConfigError if a single run is about to start although the experiment has a grid."""
+    given = {override.key_or_group for override in overrides}
+    open_keys = [key for key in base.hydra.sweeper.params or {} if key not in given]
+    if open_keys:
+        raise ConfigError(
+            f"hydra.mode: {base.hydra.mode.name} trains one run, but {', '.join(open_keys)} of the"
+            " experiment's grid have several values; allowed: MULTIRUN, or one value for each"
+        )
+
+
 def check_one_report(overrides: Sequence[Override]) -> None:
     """Raise ConfigError if a sweep has several values of what one report is written with."""
     for override in overrides:
