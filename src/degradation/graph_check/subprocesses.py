@@ -151,7 +151,7 @@ def main() -> None:
     try:
         torch.ones(1, device=device).sum().item()
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         print(json.dumps({UNAVAILABLE: reason}), file=answers, flush=True)
         return
     for check in checks:
