@@ -61,6 +61,12 @@ def test_experiments_themselves_have_no_line(caplog, experiment):
     assert caplog.messages == []
 
 
+@pytest.mark.parametrize("overrides", [[], ["landscape.seed=0,1"], ["landscape.square=51,101"]])
+def test_jobs_that_share_a_run_are_not_equal_runs(caplog, overrides):
+    check_command_line(["experiment=quick", "seed=0", *overrides], "landscape", True, True)
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(
     "override",
     ["training_error=clean,running", "data.margin=0,5", "record_root=a,b", "report.titles=a,b"],

@@ -110,7 +110,8 @@ def warn_of_equal_runs(configs: Sequence[Config], ineffective: Mapping[str, int]
 
     `ineffective`: the swept keys without effect (`ineffective_keys.list_ineffective_keys`).
     """
-    distinct = len({_identify(config) for config in configs})
+    # the jobs of landscape.py are not equal when their run is: each measures a part of its points
+    distinct = len({(_identify(config), repr(config.landscape)) for config in configs})
     if distinct < len(configs) and not ineffective:
         _warn_once(
             f"this sweep has {len(configs)} combinations but only {distinct} different runs:"
