@@ -90,6 +90,24 @@ def test_option_named_like_a_number_is_found(conf_with, tmp_path):
     assert config.name == "mine"
 
 
+def test_edited_file_is_read_again(conf_with, tmp_path):
+    """Each file is parsed once; a text of the same length is noticed too."""
+    conf_with("name: first\n")
+    assert expand_configs(["experiment=mine"])[0].name == "first"
+    file = tmp_path / "conf/experiment/mine.yaml"
+    file.write_text(file.read_text().replace("first", "other"))
+    assert expand_configs(["experiment=mine"])[0].name == "other"
+
+
+def test_composed_values_are_no_part_of_the_parsed_file(conf_with):
+    conf_with("name: mine\n")
+    for _ in range(2):
+        with initialise_hydra():
+            composed = compose_overrides("config", ["experiment=mine"])
+            assert composed.name == "mine"
+            composed.name = "changed"
+
+
 def test_typed_text_is_kept_in_a_launchers_keys():
     overrides = ["hydra/launcher=slurm", "hydra.launcher.account=12_34", "hydra.sweep.dir=1_0"]
     numbers = ["hydra.launcher.timeout_min=1_0", "hydra.launcher.wait=false"]

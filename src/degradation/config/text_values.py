@@ -5,10 +5,11 @@ Both read `2026_01_15`, `1e5` and `true` as a number or a boolean, whose text di
 an option, such values are therefore quoted before Hydra parses them. `null` stays null.
 """
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from antlr4 import CommonTokenStream, InputStream
@@ -53,8 +54,11 @@ def install_file_source() -> None:
 class FileConfigSource(file_config_source.FileConfigSource):
     """Hydra's source of YAML files, in which text keys have the text that is in the file.
 
-    It has the name of Hydra's own, because the registry then keeps whichever is there.
+    It has the name of Hydra's own, because the registry then keeps whichever is there. Hydra reads
+    every file again for every composition; here a file is parsed once, until its text changes.
     """
+
+    parsed: ClassVar[dict[tuple[str, Path, str], ConfigResult]] = {}
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the names in a folder, without files of shared values, which are not options."""
@@ -62,12 +66,20 @@ class FileConfigSource(file_config_source.FileConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return the content of a file."""
+        file = Path(self.path) / self._normalize_file_name(config_path)
+        if not file.is_file():
+            return super().load_config(config_path)  # which raises Hydra's exception
+        key = (self.provider, file, file.read_text(encoding="utf-8"))
+        if key not in self.parsed:
+            self.parsed[key] = self._parse(config_path, file)
+        return copy.deepcopy(self.parsed[key])
+
+    def _parse(self, config_path: str, file: Path) -> ConfigResult:
         result = super().load_config(config_path)
         values = OmegaConf.to_container(result.config, resolve=False)
         section = _find_section(config_path, result.header["package"])
         converted = list(_find_converted(values, section))
         if converted:
-            file = Path(self.path) / self._normalize_file_name(config_path)
             document = yaml.compose(file.read_text(encoding="utf-8"))
             for path in converted:
                 _replace(result.config, path, _select_text(document, path))

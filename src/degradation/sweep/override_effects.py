@@ -90,13 +90,14 @@ def warn_of_idle_overrides(
     Inside `initialise_hydra()`.
     """
     fixed = [item for item in overrides if not item.is_sweep_override()]
-    for override in fixed:
+    values = [item for item in fixed if _sets_a_hashed_value(item)]
+    if not values:
+        return
+    others = [_get_text(item) for item in fixed if item not in values]
+    without = compose_overrides(config_name, others)
+    for override in values:
         key = override.key_or_group
-        section = key.partition(".")[0]
-        if key not in KEYS or section not in HASHED_SECTIONS or key in UNHASHED_KEYS:
-            continue
-        others = [_get_text(item) for item in fixed if item is not override]
-        before = _select(compose_overrides(config_name, others), key)
+        before = _select(without, key)
         if before is UNKNOWN or isinstance(before, dict | list):
             continue
         pairs = [(config, _replace(config, key.split("."), before)) for config in configs]
@@ -123,6 +124,14 @@ def _get_text(override: Override) -> str:
     """Return an override as it was parsed."""
     assert override.input_line is not None
     return override.input_line
+
+
+def _sets_a_hashed_value(override: Override) -> bool:
+    """Return whether an override sets a single key that is part of the identity of some runs."""
+    key = override.key_or_group
+    if key not in KEYS or is_dataclass(KEYS[key].type):  # a section, or an option of a group
+        return False
+    return key.partition(".")[0] in HASHED_SECTIONS and key not in UNHASHED_KEYS
 
 
 def _list_leaves(section: Any, prefix: str) -> Iterator[tuple[str, Any]]:

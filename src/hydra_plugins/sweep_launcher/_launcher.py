@@ -22,6 +22,7 @@ from omegaconf import DictConfig, open_dict
 
 from hydra_plugins.sweep_launcher._curve import CurvePoint
 from hydra_plugins.sweep_launcher._display import Display, format_duration, format_runs
+from hydra_plugins.sweep_launcher._job_configs import JobConfigs
 
 
 def _never_locked() -> bool:
@@ -109,6 +110,7 @@ class SweepLauncher(Launcher):
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
+        self.job_configs = JobConfigs(hydra_context.config_loader, config)
 
     @abstractmethod
     def find_capacity(self, memory_requests: Sequence[Any] = ()) -> Capacity:
@@ -226,7 +228,7 @@ class SweepLauncher(Launcher):
         return Path(str(self.config.hydra.sweep.dir))
 
     def _compose(self, overrides: list[str], index: int) -> DictConfig:
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        config = self.job_configs.compose(overrides)
         with open_dict(config):
             config.hydra.job.id = f"job_{index}"
             config.hydra.job.num = index
