@@ -32,6 +32,14 @@ $(error $(MISTAKES): no such variable; allowed: $(VARIABLES); a key of conf/ goe
 endif
 endif
 
+# A variable that some shell has exported selects runs as one that is typed does, so it is named
+SELECTORS := EXPERIMENT SEEDS DEPTHS ARGS LAUNCHER
+INHERITED := $(strip $(foreach name,$(SELECTORS),\
+	$(if $(filter environment,$(firstword $(origin $(name)))),$(if $($(name)),$(name)="$($(name))"))))
+ifneq ($(and $(INHERITED),$(filter-out help clean setup check test%,$(MAKECMDGOALS))),)
+$(info from the environment: $(INHERITED))
+endif
+
 VENV := .venv
 RUN := $(VENV)/bin/python
 SELECTION = $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS),model.depth=$(DEPTHS)) \

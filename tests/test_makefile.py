@@ -195,6 +195,16 @@ def test_variables_of_an_outer_make_follow_the_same_rule(tmp_path, assignment, s
     assert ("no such variable" in completed.stderr) == (status == 2)
 
 
+def test_selection_by_an_exported_variable_is_named():
+    exported = make("-n", "status", cwd=ROOT, SEEDS="0", DEPTHS="20,56")
+    line, *commands = exported.stdout.splitlines()
+    assert line == 'from the environment: SEEDS="0" DEPTHS="20,56"'
+    typed = make("-n", "status", "SEEDS=0", "DEPTHS=20,56", cwd=ROOT, SEEDS="1")
+    assert typed.stdout.splitlines() == commands
+    for target in ("check", "help"):
+        assert not make("-n", target, cwd=ROOT, SEEDS="0").stdout.startswith("from the")
+
+
 def test_unknown_variables_are_refused_without_a_python():
     completed = make("help", "SEED=0", "V=1", "PYTHON=/nonexistent/python3", cwd=ROOT)
     assert completed.returncode == 2

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,20 @@ def test_failing_and_killed_jobs_do_not_affect_the_others(tmp_path):
     log = (tmp_path / "1.log").read_text()
     assert "before the failure" in log
     assert "ValueError: first line" in log
+
+
+def leave_a_thread():
+    """Return, and leave a thread behind for which the process waits for ever."""
+    threading.Thread(target=threading.Event().wait).start()
+    return "one"
+
+
+def test_process_that_does_not_end_keeps_neither_its_slot_nor_its_result(tmp_path):
+    display = build_display(2)
+    jobs = build_jobs(tmp_path, [leave_a_thread, lambda: "two"])
+    results = Pool(CORES[:1], grace=0.1).run(jobs, display)
+    assert [result.value for result in results] == ["one", "two"]
+    assert (display.done, display.failed) == (2, 0)
 
 
 def test_unwritable_log_warns_but_job_runs(tmp_path):

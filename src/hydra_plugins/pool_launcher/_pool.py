@@ -97,9 +97,16 @@ class _RunningJob:
             # killed, its jobs continue and still occupy their slots.
             self.has_ended = True
 
-    def collect(self) -> Result:
-        """Return the result of a job whose process has ended."""
-        self.process.join()
+    def collect(self, grace: float) -> Result:
+        """Return the result of a job that has closed its pipe.
+
+        A process that does not end within `grace` seconds is killed: a thread of a library may
+        wait for ever, and the slot is needed. The result that it has sent counts.
+        """
+        self.process.join(grace)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
         self.connection.close()
         if self.result is not None:
             return self.result
@@ -115,7 +122,8 @@ class Pool:
     Args:
         slots: at least one
         preload: modules that the fork server imports once, for all jobs
-        grace: seconds that a job has to save its state after SIGTERM, before SIGKILL
+        grace: seconds that a job has to save its state after SIGTERM, or its process to end after
+            the job, before SIGKILL
         connect: called in each job's process before the job, with the Reporter that carries the
             job's progress and messages to this process
     """
@@ -190,7 +198,7 @@ class Pool:
 
     def _finish(self, ended: _RunningJob, display: Display) -> Result:
         """Count and print how a job has ended, and return its result."""
-        result = ended.collect()
+        result = ended.collect(self.grace)
         display.end_job(ended.index, failed=result.error is not None)
         if result.error is not None:
             display.print_failure(ended.job.label, result.error, ended.job.log)
