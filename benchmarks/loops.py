@@ -121,6 +121,11 @@ class EvaluationLoop:
         """Evaluate so many times, and return the number of images evaluated."""
         for _ in range(iterations):
             self.trainer.measure_metrics()
+        problem = self.trainer.replayed_evaluation.problem
+        if problem is not None:  # the row would be that of eager evaluations
+            raise ConfigError(
+                f"cuda_graphs: an evaluation cannot be captured ({problem}); allowed: false"
+            )
         return iterations * self.images
 
 

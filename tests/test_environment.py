@@ -183,6 +183,31 @@ def test_precision_sets_the_arithmetic(compose_config, overrides, tf32, determin
         assert (cudnn.deterministic, cudnn.benchmark) == (deterministic, not deterministic)
 
 
+OWNERS = {
+    "torch": torch.backends,
+    "cudnn": torch.backends.cudnn,
+    "convolution": torch.backends.cudnn.conv,
+    "product": torch.backends.cuda.matmul,
+}
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "tf32"])
+@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize("precision", ["ieee", "tf32"])
+def test_precision_of_the_callers_program_is_replaced_and_restored(
+    compose_config, dtype, owner, precision
+):
+    """A program may set it for all operations, or for some; reading `allow_tf32` then fails."""
+    with device.restored_settings():
+        OWNERS[owner].fp32_precision = precision
+        before = [each.fp32_precision for each in OWNERS.values()]
+        with device.restored_settings():
+            device.make_reproducible(1, compose_config(f"precision={dtype}").precision)
+            used = [OWNERS[name].fp32_precision for name in ("convolution", "product")]
+            assert [name == "tf32" for name in used] == [dtype == "tf32"] * 2
+        assert [each.fp32_precision for each in OWNERS.values()] == before
+
+
 @pytest.mark.parametrize("native", [False, True])
 def test_emulated_bf16_warns_once(compose_config, monkeypatch, caplog, native):
     monkeypatch.setattr(

@@ -18,6 +18,11 @@ from degradation.records.record import Record
 from degradation.run import train
 from degradation.sweep.jobs import locate_run
 from degradation.training import cuda_graph
+from degradation.training.device import (
+    HEURISTIC_VARIABLE,
+    make_reproducible,
+    restored_settings,
+)
 from degradation.training.trainer import Trainer
 from tests.support.recorded_operations import OperationRecorder
 
@@ -251,3 +256,17 @@ def test_verdicts_of_all_depths_are_stored_for_runs(compared, compose_config):
 def test_key_is_the_same_after_a_round_trip(checked):
     key = verdicts.build_key(checked, CPU)
     assert json.loads(json.dumps(key)) == key
+
+
+def test_key_is_the_same_before_and_after_a_process_trains(checked, monkeypatch):
+    """`make check-gpu` stores verdicts from a process that trains nothing itself."""
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "X")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    monkeypatch.setenv(HEURISTIC_VARIABLE, "")  # so that it is restored afterwards
+    monkeypatch.delenv(HEURISTIC_VARIABLE)
+    cuda = torch.device("cuda")
+    key = verdicts.build_key(checked, cuda)
+    with restored_settings():
+        make_reproducible(1, checked.config.precision)
+        assert verdicts.build_key(checked, cuda) == key
+    assert key["machine"]["heuristic"] == "1"

@@ -117,9 +117,18 @@ def test_wrong_evaluation_is_found(use_recorder, small_check):
 
 
 @pytest.mark.fast_cases(1)
-@pytest.mark.parametrize("error", [RuntimeError("not permitted\nmore"), torch.OutOfMemoryError()])
+@pytest.mark.parametrize(
+    ("error", "is_transient"),
+    [
+        (RuntimeError("not permitted\nmore"), False),
+        (torch.OutOfMemoryError(), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), True),
+    ],
+)
 def test_capture_that_raises_is_a_problem_and_not_logged(
-    use_recorder, small_check, monkeypatch, caplog, error
+    use_recorder, small_check, monkeypatch, caplog, error, is_transient
 ):
     def refuse(_function):
         raise error
@@ -131,7 +140,7 @@ def test_capture_that_raises_is_a_problem_and_not_logged(
         f"a training step cannot be recorded ({type(error).__name__}"
     )
     assert "\n" not in comparison.problem
-    assert comparison.is_transient == isinstance(error, torch.OutOfMemoryError)
+    assert comparison.is_transient == is_transient
     assert caplog.messages == []
 
 

@@ -219,8 +219,30 @@ def test_unknown_memory_is_a_warning_and_one_job_per_gpu(machine, caplog):
 def test_slots_per_gpu_are_bounded(monkeypatch, fitting, cores, threads, has_mps, expected):
     monkeypatch.setattr(_slots, "_count_cores", lambda: cores)
     monkeypatch.setattr(_slots, "has_mps_daemon", lambda: has_mps)
+    monkeypatch.setattr(_slots, "has_exclusive_gpu", lambda: False)
     gpus = [Gpu(str(index), fitting=count) for index, count in enumerate(fitting)]
     assert choose_slots_per_gpu(gpus, threads) == expected
+
+
+@pytest.mark.parametrize(
+    ("modes", "has_mps", "expected"),
+    [
+        ("Default\nDefault", False, MOST_TAKING_TURNS),
+        ("Default\nExclusive_Process", False, 1),
+        ("Exclusive_Process", True, MOST_WITH_MPS),  # the daemon is the one process
+        ("No devices were found", False, MOST_TAKING_TURNS),
+        (None, False, MOST_TAKING_TURNS),
+    ],
+)
+def test_gpu_of_one_process_has_one_slot(tmp_path, monkeypatch, modes, has_mps, expected):
+    if modes is not None:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\n[ \"$1\" = --query-gpu=compute_mode ] && echo '{modes}'\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(_slots, "_count_cores", lambda: 64)
+    monkeypatch.setattr(_slots, "has_mps_daemon", lambda: has_mps)
+    assert choose_slots_per_gpu([Gpu("0", fitting=20)], 1) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """How many runs fit into a GPU, from an estimate that is checked by hand."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,14 +13,14 @@ GIGABYTE = 2**30
 
 @pytest.fixture
 def use_gpus(monkeypatch):
-    """Return a function that sets the memory of the GPUs, in GiB."""
+    """Return a function that sets the memory of the GPUs, in GiB, and what is in use of each."""
 
-    def use(*sizes):
+    def use(*sizes, used=0):
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(sizes))
         monkeypatch.setattr(
             torch.cuda,
-            "get_device_properties",
-            lambda gpu: SimpleNamespace(total_memory=sizes[gpu] * GIGABYTE),
+            "mem_get_info",
+            lambda gpu: ((sizes[gpu] - used) * GIGABYTE, sizes[gpu] * GIGABYTE),
         )
 
     return use
@@ -39,7 +38,7 @@ def residual(compose_config):
 def test_estimate_is_the_sum_of_its_parts(residual):
     """ResNet-20: outputs of 7, 6 and 6 convolutions with 16,384, 8,192 and 4,096 values."""
     activations = 7 * 16_384 + 6 * 8_192 + 6 * 4_096 + 10 + 3_072
-    values = 4 * 269_722 + 6 * activations * 128 + 20 * (16_384 + 3_072) * 2_500
+    values = 4 * 269_722 + 6 * activations * 128 + 25 * (16_384 + 3_072) * 2_500
     assert estimate_bytes(residual(20)) == GIGABYTE + 70_000 * 3_072 + 4 * values
 
 
@@ -47,7 +46,7 @@ def test_smaller_images_need_less(residual):
     """Every map of 16x16 images has a quarter of the values, and a batch has 4 times the images."""
     config = residual(20)
     activations = (7 * 16_384 + 6 * 8_192 + 6 * 4_096) // 4 + 10 + 768
-    values = 4 * 269_722 + 6 * activations * 128 + 20 * (4_096 + 768) * 10_000
+    values = 4 * 269_722 + 6 * activations * 128 + 25 * (4_096 + 768) * 10_000
     small = residual(20, data=replace(config.data, size=16))
     assert estimate_bytes(small) == GIGABYTE + 70_000 * 768 + 4 * values
 
@@ -71,6 +70,16 @@ def test_largest_run_on_the_smallest_gpu_counts(residual, use_gpus):
     assert 4 <= expected < count_fitting_runs([shallow])
     use_gpus(1)
     assert count_fitting_runs([deep]) == 1
+
+
+def test_memory_of_other_processes_is_not_used(residual, use_gpus):
+    config = residual(20)
+    use_gpus(80, used=2)
+    assert count_fitting_runs([config]) == int(0.9 * 80 * GIGABYTE / estimate_bytes(config))
+    use_gpus(80, used=50)
+    assert count_fitting_runs([config]) == int(30 * GIGABYTE / estimate_bytes(config))
+    use_gpus(80, used=79.9)
+    assert count_fitting_runs([config]) == 1
 
 
 def test_equal_networks_are_estimated_once(residual, use_gpus, monkeypatch):

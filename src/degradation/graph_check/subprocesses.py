@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -26,6 +27,7 @@ from degradation.graph_check.result import Comparison
 
 COMMAND = (sys.executable, "-m", "degradation.graph_check")
 ANSWER_TIMEOUT_S = 120  # for one comparison, and for importing torch, maybe from a network disk
+PARENT_INTERVAL_S = 1.0  # how often the process looks whether its parent lives
 GRACE_S = 10  # for a process to end that has closed its stdout
 UNAVAILABLE = "unavailable"  # the key of an answer: why the process cannot use the device
 RESERVED = "busy or unavailable"  # CUDA's words for a GPU that another process has for itself
@@ -65,12 +67,14 @@ def _compare_until_failure(checks: Sequence[Check], device: torch.device) -> Ite
 
 @contextmanager
 def _ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Kill a process after the context.
+    """End a process after the context: wait for it if nothing is left to do, else kill it.
 
     A GPU that is out of order can keep it from ending; then it is left behind.
     """
     try:
         yield process
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)  # MPS prefers that its clients are not killed
     finally:
         process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -136,6 +140,13 @@ def _describe_end(check: Check, process: subprocess.Popen[bytes], errors: IO[byt
     return Comparison(check.network, check.config.precision.dtype, problem, is_transient=True)
 
 
+def _end_with_parent(parent: int) -> None:
+    """End this process when its parent has ended, since nobody else would stop it."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_INTERVAL_S)
+    os._exit(1)
+
+
 def main() -> None:
     """Compare the pickled (checks, device) that arrive on stdin; print one line of JSON for each.
 
@@ -143,6 +154,7 @@ def main() -> None:
     """
     from degradation.graph_check.comparison import compare_steps  # it imports the training
 
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     # what libraries print must not be taken for an answer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

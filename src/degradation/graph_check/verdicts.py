@@ -24,7 +24,7 @@ from degradation.durable_io import make_folder, read_file, write_atomically
 from degradation.graph_check.check import Check
 from degradation.numerical_code import combine_hashes, hash_numerical_code
 from degradation.source_hash import hash_source, hash_text
-from degradation.training.device import HEURISTIC_VARIABLE
+from degradation.training.device import choose_heuristic
 from degradation.training.machine import name_device
 
 DRIVER_FILE = Path("/proc/driver/nvidia/version")  # Linux
@@ -57,7 +57,10 @@ def build_key(check: Check, device: torch.device) -> Key:
 
 
 def describe_gpu(device: torch.device) -> dict[str, str]:
-    """Return the GPU and the versions of its driver and its libraries."""
+    """Return the GPU, the versions of its driver and its libraries, and cuDNN's heuristic.
+
+    The heuristic is chosen here too: `make check-gpu` describes the GPU before it trains.
+    """
     cuda = device.type == "cuda"
     return {
         "gpu": name_device(device),
@@ -66,7 +69,7 @@ def describe_gpu(device: torch.device) -> dict[str, str]:
         "torch": torch.__version__,
         "cuda": str(torch.version.cuda or torch.version.hip),
         "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
-        "heuristic": os.environ.get(HEURISTIC_VARIABLE, "") if cuda else "",
+        "heuristic": choose_heuristic() if cuda else "",
     }
 
 

@@ -25,7 +25,7 @@ TRAINING_COPIES = 6
 # Tensors of the size of the largest output that an evaluation holds: input and output of a layer,
 # BN's, the shortcut, and cuDNN's workspaces, once each for ordinary calls and for the graph. On an
 # H200, the workspaces made them about 19 in fp32: a run of residual-20 reserved 4.4 GiB
-EVALUATION_COPIES = 20
+EVALUATION_COPIES = 25
 
 
 def count_fitting_runs(configs: Sequence[Config]) -> int | None:
@@ -33,14 +33,19 @@ def count_fitting_runs(configs: Sequence[Config]) -> int | None:
 
     None if there is no GPU, or if the memory of a run cannot be estimated.
     """
-    gpus = range(torch.cuda.device_count())
-    memory = [torch.cuda.get_device_properties(gpu).total_memory for gpu in gpus]
+    memory = [_measure_usable_bytes(gpu) for gpu in range(torch.cuda.device_count())]
     distinct = {repr((config.model, config.data, config.optim)): config for config in configs}
     needs = [estimate_bytes(config) for config in distinct.values()]
     known = [need for need in needs if need is not None]
     if not memory or not known or len(known) < len(needs):
         return None
-    return max(1, int(USABLE_SHARE * min(memory) / max(known)))
+    return max(1, int(min(memory) / max(known)))
+
+
+def _measure_usable_bytes(gpu: int) -> float:
+    """Return how much memory of a GPU runs may use together: no more than is free now."""
+    free, total = torch.cuda.mem_get_info(gpu)
+    return min(float(free), USABLE_SHARE * total)
 
 
 def estimate_bytes(config: Config) -> int | None:

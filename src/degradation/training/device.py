@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -124,12 +125,20 @@ def make_reproducible(threads: int, precision: Precision) -> None:
         threads: number of CPU threads per operation. It determines how sums are split, and so
             changes the last bits of results on a CPU.
     """
-    os.environ.setdefault(HEURISTIC_VARIABLE, "1")
+    choose_heuristic()
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = not precision.deterministic
     torch.backends.cudnn.deterministic = precision.deterministic
+    # settings that those of single operations would inherit
+    backends: Any = torch.backends
+    backends.fp32_precision = backends.cudnn.fp32_precision = "none"
     torch.backends.cudnn.allow_tf32 = precision.dtype == TF32
     torch.backends.cuda.matmul.allow_tf32 = precision.dtype == TF32
+
+
+def choose_heuristic() -> str:
+    """Let cuDNN choose algorithms by its newer model unless the user decides; return the choice."""
+    return os.environ.setdefault(HEURISTIC_VARIABLE, "1")
 
 
 @contextmanager
@@ -139,15 +148,30 @@ def restored_settings() -> Iterator[None]:
     The environment variable stays set: PyTorch may have read it already.
     """
     threads = torch.get_num_threads()
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    matmul = torch.backends.cuda.matmul
     benchmark, deterministic = cudnn.benchmark, cudnn.deterministic
-    cudnn_tf32, matmul_tf32 = cudnn.allow_tf32, matmul.allow_tf32
+    allowed = [(backend, _read_allow_tf32(backend)) for backend in (cudnn, matmul)]
+    owners: tuple[Any, ...] = (torch.backends, cudnn, cudnn.conv, cudnn.rnn, matmul)
+    precisions = [owner.fp32_precision for owner in owners]
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         cudnn.benchmark, cudnn.deterministic = benchmark, deterministic
-        cudnn.allow_tf32, matmul.allow_tf32 = cudnn_tf32, matmul_tf32
+        for backend, allow_tf32 in allowed:
+            if allow_tf32 is not None:
+                backend.allow_tf32 = allow_tf32
+        for owner, precision in zip(owners, precisions, strict=True):
+            owner.fp32_precision = precision
+
+
+def _read_allow_tf32(backend: Any) -> bool | None:
+    """Return `allow_tf32`, or None where PyTorch refuses to: something has set `fp32_precision`."""
+    try:
+        return bool(backend.allow_tf32)
+    except RuntimeError:
+        return None
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:

@@ -1,7 +1,6 @@
 """Describe the machine of a run, as far as the rounding of its numbers depends on it."""
 
 import hashlib
-import os
 import platform
 import socket
 from importlib.metadata import version
@@ -10,7 +9,7 @@ from typing import Any
 
 import torch
 
-from degradation.training.device import HEURISTIC_VARIABLE
+from degradation.training.device import choose_heuristic
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pillow")
 # The lines of /proc/cpuinfo that tell processors apart, on x86 and on ARM.
@@ -28,7 +27,7 @@ def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
     """Return the device, the processor, the number of CPU threads and the libraries' versions."""
     cuda = device.type == "cuda"
     # cuDNN's choice of algorithms, which an environment variable can change
-    choice = {"heuristic": os.environ.get(HEURISTIC_VARIABLE, "")} if cuda else {}
+    choice = {"heuristic": choose_heuristic()} if cuda else {}
     return choice | {
         "device": name_device(device),
         "processor": _describe_processor() if device.type == "cpu" else "",

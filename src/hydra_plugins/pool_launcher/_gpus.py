@@ -30,6 +30,7 @@ NAMED_GPU = re.compile(r"\s*(\d|GPU-|MIG-)")
 # NVIDIA, NVIDIA under WSL, NVIDIA Jetson (two names), AMD
 DEVICE_FILES = ("/dev/nvidia*", "/dev/dxg", "/dev/nvhost-*", "/dev/nvgpu*", "/dev/kfd")
 DRIVER_PROGRAM = "nvidia-smi"
+EXCLUSIVE = "Exclusive"  # how the driver's program names such a mode: Exclusive_Process
 MIG_PREFIX = "MIG-"
 
 # Imports the heavy library, maybe from a slow network disk, and loads the driver
@@ -116,6 +117,18 @@ def _may_have_gpus() -> bool:
         return False
     has_device_files = sys.platform == "linux" and any(map(glob.glob, DEVICE_FILES))
     return has_device_files or shutil.which(DRIVER_PROGRAM) is not None
+
+
+def has_exclusive_gpu() -> bool:
+    """Return whether the driver lends a GPU to one process at a time, as some clusters set it."""
+    command = [DRIVER_PROGRAM, "--query-gpu=compute_mode", "--format=csv,noheader"]
+    try:
+        completed = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=COUNT_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return EXCLUSIVE in completed.stdout
 
 
 def _list_mig_instances(

@@ -104,16 +104,22 @@ class _RunningJob:
         wait for ever, and the slot is needed. The result that it has sent counts.
         """
         self.process.join(grace)
-        if self.process.exitcode is None:
-            self.process.kill()
-            self.process.join()
+        self.kill(grace)
         self.connection.close()
         if self.result is not None:
             return self.result
         status = self.process.exitcode
-        if status is not None and status < 0:
+        if status is None:
+            return Result(error="its process does not end, although it was killed")
+        if status < 0:
             return Result(error=f"its process was killed by {signal.Signals(-status).name}")
         return Result(error=f"its process ended with exit status {status}")
+
+    def kill(self, grace: float) -> None:
+        """Kill the process unless it has ended; a driver can keep it from ending nevertheless."""
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join(grace)
 
 
 class Pool:
@@ -214,9 +220,7 @@ class Pool:
         deadline = time.monotonic() + self.grace
         for running in self.running:
             running.process.join(max(0.0, deadline - time.monotonic()))
-            if running.process.exitcode is None:
-                running.process.kill()
-                running.process.join()
+            running.kill(self.grace)
         self.running.clear()
 
     @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra_plugins.pool_launcher._gpus import Gpu, list_visible_gpus
+from hydra_plugins.pool_launcher._gpus import Gpu, has_exclusive_gpu, list_visible_gpus
 from hydra_plugins.pool_launcher._mps import has_mps_daemon
 
 # Limits of the number of jobs that share a GPU if it is chosen automatically; not measured here.
@@ -56,14 +56,21 @@ def choose_slots_per_gpu(gpus: Sequence[Gpu], threads: int) -> int:
     """Return how many jobs share a GPU: what fits into its memory, within the limits below.
 
     Each job needs `threads` cores. Without NVIDIA's MPS, processes on one GPU take turns, so that
-    more of them only fill the time in which one of them computes on the CPU.
+    more of them only fill the time in which one of them computes on the CPU; and a GPU in an
+    exclusive mode refuses all but one.
     """
     fitting = [gpu.fitting for gpu in gpus if gpu.fitting is not None]
     if not fitting or len(fitting) < len(gpus):
         return 1
     cores = _count_cores() // (len(gpus) * max(1, threads))
-    most = MOST_WITH_MPS if has_mps_daemon() else MOST_TAKING_TURNS
-    return max(1, min(*fitting, cores, most))
+    return max(1, min(*fitting, cores, _limit_slots_per_gpu()))
+
+
+def _limit_slots_per_gpu() -> int:
+    """Return how many jobs may share a GPU, whatever their size."""
+    if has_mps_daemon():
+        return MOST_WITH_MPS
+    return 1 if has_exclusive_gpu() else MOST_TAKING_TURNS
 
 
 def list_slots(
