@@ -222,9 +222,9 @@ def error_resolution(*groups: pd.DataFrame, column: str = ERROR_STEP) -> float:
 def difference_by_seed(a: pd.DataFrame, b: pd.DataFrame) -> Difference | None:
     """Return the difference of training errors within each seed, averaged over seeds.
 
-    Runs of one seed share the order of the data, the augmentation and the initialisation, so these
-    bounds may be tighter than Welch's. They are reported beside the verdict, which rests on Welch's
-    bounds (see `analysis.statistics`).
+    Runs of one seed share the order of the data and the augmentation, so these bounds may be
+    tighter than Welch's. They are reported beside the verdict, which rests on Welch's bounds (see
+    `analysis.statistics`).
 
     Returns None unless both groups have the same two or more seeds, each once.
     """

@@ -127,7 +127,7 @@ def _describe_residual(
     errors = list_errors(groups, depths, "", named=not is_told_apart)
     within = ""
     if verdict is Verdict.REPRODUCED:
-        within = describe_margin(groups, claim.depths, margin)
+        within = describe_margin(groups, [*groups], margin)
     if verdict is Verdict.REPRODUCED and degradation.verdict is Verdict.REPRODUCED:
         return f"With shortcuts they do not{within}{errors}."
     subject = capitalise_first(WITH_SHORTCUTS)
@@ -149,7 +149,7 @@ def _describe_residual_alone(claim: Claim, groups: RunsByDepth, margin: float, e
     errors = list_errors(groups, choose_depths(claim, groups, ()), error)
     subject = capitalise_first(WITH_SHORTCUTS)
     if claim.verdict is Verdict.REPRODUCED:
-        within = describe_margin(groups, claim.depths, margin)
+        within = describe_margin(groups, [*groups], margin)
         return f"{subject} do not {_get_worse(within)}{errors}."
     if claim.verdict is Verdict.CONTRADICTED:
         return f"{subject} {_get_worse()}{errors}."

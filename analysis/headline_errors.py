@@ -31,13 +31,15 @@ def list_worse_between(groups: RunsByDepth, depths: tuple[int, ...], margin: flo
     return list_errors(groups, [worst], "")
 
 
-def describe_margin(groups: RunsByDepth, depths: tuple[int, ...], margin: float) -> str:
-    """Return ` by 2 points` if the error rises at all between two depths, or empty text.
+def describe_margin(groups: RunsByDepth, depths: Sequence[int], margin: float) -> str:
+    """Return ` by 2 points or more` if the error at any of the depths is above the shallowest's.
 
-    The verdict that it does not rise means that it rises by less than the margin.
+    Otherwise it is empty text. The verdict that the error does not rise means that it rises by less
+    than the margin.
     """
-    shallow, deep = depths
-    rises = average_error(groups[deep]) > average_error(groups[shallow])
+    shallow, *deeper = sorted(depths)
+    least = average_error(groups[shallow])
+    rises = any(average_error(groups[depth]) > least for depth in deeper)
     return f" by {margin:g} points or more" if rises else ""
 
 

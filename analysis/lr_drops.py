@@ -2,7 +2,14 @@
 
 import pandas as pd
 
+from degradation.counting import format_count
+
 MILESTONES = "config.schedule.milestones"
+# Sections of the configuration after which runs of one schedule differ in their learning rates
+OWN_CHANGES = {
+    "config.schedule.warmup": "a warm-up until a training error",
+    "config.schedule.plateau": "drops at plateaus",
+}
 SHAPE, LINEAR_WARMUP = "config.schedule.shape", "config.schedule.linear_warmup"
 
 
@@ -19,6 +26,25 @@ def find_common_milestones(runs: pd.DataFrame) -> list[int]:
         return []
     iterations = schedules[0].strip("[]").split(",")
     return [int(iteration) for iteration in iterations if iteration.strip()]
+
+
+def list_own_changes(runs: pd.DataFrame) -> list[str]:
+    """Return why each of these runs may have a learning rate of its own, or an empty list.
+
+    A warm-up until a training error lasts as long as a network needs, and only from some depth on;
+    a plateau is found by each run for itself.
+    """
+    reasons = []
+    for section, name in OWN_CHANGES.items():
+        columns = [column for column in runs if str(column).startswith(f"{section}.")]
+        count = int(runs[columns].notna().any(axis=1).sum())
+        if count:
+            with_it = f"{count} of {format_count(len(runs), 'run')}"
+            reasons.append(
+                f"{with_it} have {name}, so networks differ in their learning rates, not in depth"
+                " alone"
+            )
+    return reasons
 
 
 def list_gradual_changes(runs: pd.DataFrame) -> list[str]:

@@ -51,6 +51,8 @@ IMAGENET_VALIDATION = (0, 10_000)
 # Groups of keys that are judged as a whole, and `data.stream`, whose keys are judged one by one.
 GROWN_FROM, PLATEAU, WARMUP = "model.grown_from", "schedule.plateau", "schedule.warmup"
 PARTS = (GROWN_FROM, PLATEAU, WARMUP, "data.stream")
+# How often an error is measured changes no error.
+MEASURED_EVERY = "schedule.augmented_every"
 
 
 def _complete(allowed: AllowedValues) -> dict[str, tuple[object, ...]]:
@@ -58,8 +60,8 @@ def _complete(allowed: AllowedValues) -> dict[str, tuple[object, ...]]:
 
     They must reproduce what the code did before they existed.
     """
-    later_keys = {key: (value,) for key, value in HASH_DEFAULTS.items() if key not in PARTS}
-    unnamed = {key: values for key, values in later_keys.items() if key not in allowed}
+    exempt = {*PARTS, MEASURED_EVERY, *allowed}
+    unnamed = {key: (value,) for key, value in HASH_DEFAULTS.items() if key not in exempt}
     return dict(allowed) | unnamed
 
 

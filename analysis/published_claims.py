@@ -11,8 +11,8 @@ import pandas as pd
 from scipy import stats
 
 from analysis.abbreviation import abbreviate
-from analysis.claim import Claim, Verdict, not_tested
-from analysis.columns import FINISHED_STATES
+from analysis.claim import Claim, Verdict, error_resolution, not_tested
+from analysis.columns import ERROR_STEP, FINISHED_STATES, TEST_STEP
 from analysis.estimates import CONFIDENCE
 from analysis.evidence import describe_caveats
 from analysis.paper_protocol import (
@@ -136,11 +136,13 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
         reason = f"{missing} of {len(runs)} runs of {network} {verb} no {metric}"
         return not_tested(name, statement, [reason])
 
-    decisive_line = _format_comparison(values, paper)
+    step = ERROR_STEP if paper.metric == CLEAN_ERROR else TEST_STEP
+    resolution = error_resolution(runs, column=step)
+    decisive_line = _format_comparison(values, paper, resolution)
     evidence = [decisive_line]
     if paper.metric == TEST_ERROR:
         evidence += _further_evidence(runs, values, paper)
-    verdict = equivalence_verdict(difference_from_published(values, paper), margin)
+    verdict = equivalence_verdict(difference_from_published(values, paper, resolution), margin)
     ours = f"{student_interval(values).mean:.2f} %"
     plain_words = f"{network}: {metric} {ours} here, {paper.format()} % in the paper"
     return Claim(
@@ -152,7 +154,7 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
         _notes(runs, paper),
         plain_words=f"{plain_words}{add_doubt(verdict)}.",
         depths=(paper.depth,),
-        seeds_needed=count_seeds_to_published(values, paper, margin),
+        seeds_needed=count_seeds_to_published(values, paper, margin, resolution),
     )
 
 
@@ -183,7 +185,8 @@ def _further_evidence(
             best = f"{other.value:.2f} %, the best of {other.runs} runs"
             evidence.append(f"{source}: {best}: not compared with a mean")
         elif other.metric == TEST_ERROR and other != paper:
-            evidence.append(_format_comparison(values, other))
+            resolution = error_resolution(runs, column=TEST_STEP)
+            evidence.append(_format_comparison(values, other, resolution))
         elif other.metric == VALIDATION_ERROR:
             error = f"{other.format()} %, {other.note}"
             evidence.append(f"{source}: {error}: not compared with a test error")
@@ -212,9 +215,10 @@ def _format_training(ours: Sequence[float], other: PublishedValue) -> list[str]:
     return [f"{TRAINING_ERRORS[other.metric]}, for information: {values}"]
 
 
-def _format_comparison(values: Sequence[float], other: PublishedValue) -> str:
+def _format_comparison(values: Sequence[float], other: PublishedValue, resolution: float) -> str:
     """Format our mean against a published error, with the interval and its method."""
-    ours, difference = student_interval(values), difference_from_published(values, other)
+    ours = student_interval(values, resolution=resolution)
+    difference = difference_from_published(values, other, resolution)
     details = [f"{other.source} {other.where}"]
     if other.sd is not None:
         details.append(f"mean ± standard deviation of {other.runs} runs")
@@ -236,7 +240,7 @@ def _notes(runs: pd.DataFrame, paper: PublishedValue) -> list[str]:
     precisions = ", ".join(sorted(runs["config.precision.dtype"].unique()))
     notes = [f"precision of our runs: {precisions}"]
     notes += describe_caveats(runs, {paper.depth: runs})
-    if paper.value is not None and paper.sd is None:
+    if paper.sd is None:
         notes.append(
             "a published error without a standard deviation is treated as exact; its spread over"
             " seeds is unknown"

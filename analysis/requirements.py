@@ -40,7 +40,8 @@ def missing_requirements(
             reasons += repeated_seeds(runs, f"{family}-{depth}")
         if not shared:
             reasons += _missing_depths(networks.format(family), len(groups), depths)
-        reasons += _unfinished_runs(family, runs_by_depth)
+        if groups:
+            reasons += unfinished_runs(family, pd.concat(runs_by_depth.values()))
         reasons += _missing_seeds(family, runs_by_depth)
     return reasons
 
@@ -52,11 +53,11 @@ def _missing_depths(networks: str, present: int, needed: int) -> list[str]:
     return [f"needs {needed} depth{plural} of {networks}, has {present}"]
 
 
-def _unfinished_runs(family: str, groups: RunsByDepth) -> list[str]:
-    """Return a reason for each state of the runs that have not finished."""
-    if not groups:
-        return []
-    runs = pd.concat(groups.values())
+def unfinished_runs(family: str, runs: pd.DataFrame) -> list[str]:
+    """Return a reason for each state of the family's runs that have not finished.
+
+    `runs`: rows of `Frame.runs`.
+    """
     reasons = []
     for state, unfinished in runs[~runs["state"].isin([*FINISHED_STATES])].groupby("state"):
         names = [describe_unfinished_run(run) for run in unfinished.to_dict("records")]

@@ -17,8 +17,8 @@ Several bounds:
     correction at its first step, and the number is that of the difference that needs the fewest.
 
 Limits:
-    Standard deviations from three seeds are known to within a factor of about two, so the number
-    is known to within a factor of about four. A trend that a claim also requires is left out.
+    The true standard deviation is between 0.52 and 6.3 times that of three seeds (95 %), and the
+    number grows with its square. A trend that a claim also requires is left out.
 """
 
 import math

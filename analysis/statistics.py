@@ -5,10 +5,9 @@ intervals and differences with bounds (`analysis.estimates`). The docstrings spe
 percent and differences in points, which is what the claims pass.
 
 Assumptions:
-    Runs are independent and roughly normal. Runs of one seed share the order of the data, the
-    augmentation and the initialisation across families. If their errors are related at all, they
-    rise and fall together; a difference then varies less than Welch's standard error says, and
-    Welch's bounds are conservative: they err towards no verdict.
+    Runs are independent and roughly normal. Runs of one seed share the order of the data and the
+    augmentation across networks. If their errors rose and fell together, a difference would vary
+    less than Welch's standard error says; in the published records they do not, on average.
 
 Resolution:
     `resolution` is the smallest amount by which a value can change, such as 100 / N for an error
@@ -47,7 +46,7 @@ def student_interval(
     if n < 2:
         return Interval(mean, float("nan"), float("nan"), n)
     quantile = stats.t.ppf((1 + level) / 2, n - 1)
-    half_width = float(quantile * np.sqrt(_variance(array, resolution) / n))
+    half_width = float(quantile * np.sqrt(sample_variance(array, resolution) / n))
     return Interval(mean, mean - half_width, mean + half_width, n)
 
 
@@ -93,7 +92,7 @@ def contrast_of_means(
     squared_errors = []
     for array, coefficient in zip(arrays, coefficients, strict=True):
         mean += coefficient * float(array.mean())
-        squared_errors.append(coefficient**2 * _variance(array, resolution) / len(array))
+        squared_errors.append(coefficient**2 * sample_variance(array, resolution) / len(array))
     return contrast_from_summaries(mean, squared_errors, [len(array) for array in arrays])
 
 
@@ -166,11 +165,12 @@ def mean_estimate(values: Sequence[float], resolution: float = 0.0) -> Differenc
     array = np.asarray(values, dtype=float)
     if len(array) < 2:
         raise ValueError("Student's bounds need two runs")
-    variance = _variance(array, resolution)
+    variance = sample_variance(array, resolution)
     standard_error = float(np.sqrt(variance / len(array)))
     return Difference(float(array.mean()), standard_error, float(len(array) - 1), (variance,))
 
 
-def _variance(values: NDArray[np.float64], resolution: float) -> float:
+def sample_variance(values: Sequence[float] | NDArray[np.float64], resolution: float) -> float:
     """Return the sample variance, at least that of a uniform rounding error. NaN stays NaN."""
-    return float(np.maximum(values.var(ddof=1), resolution**2 / 12))
+    variance = np.var(np.asarray(values, dtype=float), ddof=1)
+    return float(np.maximum(variance, resolution**2 / 12))

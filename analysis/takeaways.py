@@ -121,16 +121,17 @@ def _compare_families(phrase: str, outcomes: Mapping[str, bool | None]) -> str:
 
 
 def _count_published(claims: Sequence[Claim]) -> str:
-    """Return how many networks are shown to have the test error that the paper reports."""
-    compared = [
-        claim
+    """Return how many of the networks compared are shown to have the paper's test error."""
+    verdicts = [
+        claim.verdict
         for claim in claims
         if claim.name.startswith(PUBLISHED)
         and claim.name != PUBLISHED_NOTHING
         and not claim.name.endswith(", training")
-        and claim.verdict in DECIDED
+        and claim.verdict is not Verdict.NOT_TESTED
     ]
-    if not compared:
+    if not any(verdict in DECIDED for verdict in verdicts):
         return ""
-    equal = sum(claim.verdict is Verdict.REPRODUCED for claim in compared)
-    return f"{equal} of {len(compared)} networks have the published test error"
+    equal = verdicts.count(Verdict.REPRODUCED)
+    predicate = "are shown to have" if Verdict.INCONCLUSIVE in verdicts else "have"
+    return f"{equal} of {len(verdicts)} networks {predicate} the published test error"

@@ -21,11 +21,12 @@ from analysis.evidence import describe_caveats, format_comparison
 from analysis.family_pairs import family_pair
 from analysis.frame import group_by_depth
 from analysis.multiple_testing import bonferroni_level
-from analysis.plain_text import format_amount, format_change
+from analysis.plain_text import format_amount, format_change, join_words
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 
 KEY = "config.model.shortcut"
+OPTIONS = ("A", "B", "C")  # those of the paper
 
 
 def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
@@ -39,7 +40,8 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     pair = family_pair(runs)
     plain = group_by_depth(runs, pair.plain)
     options = _group_by_option(runs, pair.residual)
-    reasons = missing_requirements({pair.plain: plain, **options}, depths=1)
+    reasons = _list_missing_options(options)
+    reasons += missing_requirements({pair.plain: plain, **options}, depths=1)
     if reasons:
         return not_tested(name, statement, reasons)
     notes = describe_caveats(runs, plain, *options.values())
@@ -86,6 +88,14 @@ def _group_by_option(runs: pd.DataFrame, family: str) -> dict[str, RunsByDepth]:
     """Return the runs of a family by shortcut and depth."""
     by_shortcut = runs[runs["family"] == family].groupby(KEY)
     return {str(option): group_by_depth(group, family) for option, group in by_shortcut}
+
+
+def _list_missing_options(options: dict[str, RunsByDepth]) -> list[str]:
+    """Return a reason if the runs lack an option that the statement names, or an empty list."""
+    if set(OPTIONS) <= set(options):
+        return []
+    present = join_words(sorted(options)) or "none"
+    return [f"needs shortcuts {join_words(OPTIONS)}, has {present}"]
 
 
 def _find_deepest_trained(plain: RunsByDepth, options: dict[str, RunsByDepth]) -> int | None:

@@ -30,6 +30,7 @@ from analysis.evidence import (
     format_estimate,
     format_points,
 )
+from analysis.family_pairs import FAMILY_PAIRS
 from analysis.multiple_testing import bonferroni_level
 from analysis.plain_text import write_reason
 from analysis.statistics import contrast_of_means
@@ -216,7 +217,10 @@ def contrast_sizes(a: Size, b: Size) -> Difference:
     """
     groups: dict[tuple[str, ...], pd.DataFrame] = {}
     coefficients: dict[tuple[str, ...], int] = {}
-    for runs, coefficient in ((a[0], 1), (a[1], -1), (b[0], -1), (b[1], 1)):
+    first, second = (
+        same if _are_same_network(same, other) else other for same, other in zip(a, b, strict=True)
+    )
+    for runs, coefficient in ((a[0], 1), (a[1], -1), (first, -1), (second, 1)):
         run_ids = tuple(sorted(runs["run_id"]))
         groups[run_ids] = runs
         coefficients[run_ids] = coefficients.get(run_ids, 0) + coefficient
@@ -226,6 +230,19 @@ def contrast_sizes(a: Size, b: Size) -> Difference:
         [coefficients[run_ids] for run_ids in remaining],
         error_resolution(*groups.values()),
     )
+
+
+def _are_same_network(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+    """Return whether two families' runs of one depth train the same network with the same seeds.
+
+    Without shortcuts, the order of BN, ReLU and convolution changes nothing but the run id, so the
+    errors are equal, run by run.
+    """
+    families = {*a["family"], *b["family"]}
+    if families != {pair.plain for pair in FAMILY_PAIRS} or {*a["depth"]} != {*b["depth"]}:
+        return False
+    errors = [runs.set_index("seed")[TRAINING_ERROR].sort_index() for runs in (a, b)]
+    return errors[0].equals(errors[1])
 
 
 def _list_contrasts(contrasts: Mapping[tuple[str, str], Difference]) -> Sequence[str]:

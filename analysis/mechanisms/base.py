@@ -1,14 +1,19 @@
 """The parts of a mechanism in the section *Why*, and what several mechanisms share."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
-from analysis.claim import Claim
+from analysis.claim import Claim, Verdict, not_tested
 from analysis.figures.matplotlib_import import Figure
+from analysis.plain_words import add_doubt
+from analysis.requirements import unfinished_runs
 from analysis.story.wording import Takeaway
+from degradation.counting import format_count
 from degradation.metrics import ITERATION
+from degradation.records.schema import State
 
 # An effect below this fraction of the value that it changes is negligible.
 NEGLIGIBLE_FRACTION = 0.05
@@ -53,6 +58,45 @@ def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
         return []
     names = (unprobed["run_id"] + " (" + unprobed["state"].astype(str) + ")").tolist()
     return [f"{len(names)} of {len(runs)} runs lack this probe: {abbreviate(names)}"]
+
+
+def account_for_missing_runs(
+    claim: Claim, runs: pd.DataFrame, values: pd.DataFrame, families: Sequence[str]
+) -> Claim:
+    """Return a claim about what was probed as it holds for all runs of these families.
+
+    It is not tested while runs are missing, unfinished or failed, as the claims about errors are.
+    It is not reproduced if a diverged run was not probed: such a network differs from the others.
+
+    Args:
+        claim: judged from the runs that were probed.
+        runs: rows of `Frame.runs`.
+        values: rows with the `run_id` of every probed run.
+        families: those that the claim is about.
+    """
+    if claim.verdict is Verdict.NOT_TESTED:
+        return claim
+    reasons: list[str] = []
+    unprobed_count = 0
+    for family in families:
+        family_runs = runs[runs["family"] == family]
+        reasons += unfinished_runs(family, family_runs)
+        diverged = family_runs[family_runs["state"] == State.DIVERGED]
+        unprobed_count += int((~diverged["run_id"].isin(values["run_id"])).sum())
+    if reasons:
+        return not_tested(claim.name, claim.statement, reasons, claim.notes)
+    if unprobed_count == 0 or claim.verdict is not Verdict.REPRODUCED:
+        return claim
+    unprobed = format_count(
+        unprobed_count, "diverged run was not probed", "diverged runs were not probed"
+    )
+    return replace(
+        claim,
+        verdict=Verdict.INCONCLUSIVE,
+        decisive_line=f"{claim.decisive_line}; {unprobed}",
+        plain_words=f"{claim.plain_words.removesuffix('.')}{add_doubt(Verdict.INCONCLUSIVE)}.",
+        is_negligible=False,
+    )
 
 
 def group_known_values(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:

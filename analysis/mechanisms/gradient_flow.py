@@ -15,7 +15,12 @@ from analysis.evidence import format_bound
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, find_unprobed
+from analysis.mechanisms.base import (
+    MEASUREMENT_KEYS,
+    Explanation,
+    account_for_missing_runs,
+    find_unprobed,
+)
 from analysis.mechanisms.gradient_patterns import classify_gradients
 from analysis.plain_text import write_reason
 from analysis.plain_words import add_doubt
@@ -75,7 +80,12 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     pair = family_pair(frame.runs)
     probed_families = set(spans["family"])
     families = [family for family in (pair.residual, pair.plain) if family in probed_families]
-    return [judge_norms(spans, frame.runs, family) for family in families]
+    return [
+        account_for_missing_runs(
+            judge_norms(spans, frame.runs, family), frame.runs, spans, [family]
+        )
+        for family in families
+    ]
 
 
 def measure_spans(table: pd.DataFrame) -> pd.DataFrame:
@@ -157,9 +167,9 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         return not_tested(name, statement, reasons, notes)
 
     bounds, unknown_notes, single_run_notes = _bound_spans(spans)
-    notes += single_run_notes
     evidence = _describe_depths(spans)
     if not bounds:
+        notes += single_run_notes
         decisive_line = "; ".join(unknown_notes) or "no time point at which two runs were probed"
         return Claim(
             name,
@@ -174,9 +184,10 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     limit = math.log10(MAX_SPAN)
     decision = decide(bounds, "below", limit)
     verdict = decision.verdict
-    if unknown_notes and verdict is Verdict.REPRODUCED:
-        verdict = Verdict.INCONCLUSIVE
-    decisive_line = "; ".join([_format_worst(bounds, decision), *unknown_notes])
+    unbounded = [*unknown_notes, *single_run_notes]
+    if verdict is Verdict.REPRODUCED and unbounded:
+        verdict = Verdict.INCONCLUSIVE  # what has no bound might contradict
+    decisive_line = "; ".join([_format_worst(bounds, decision), *unbounded])
     factor = _format_factor(bounds[decision.worst].mean)
     return Claim(
         name,

@@ -12,7 +12,7 @@ from analysis.claim import Claim, Verdict, not_tested
 from analysis.frame import group_by_depth
 from analysis.growth_discrimination import predict_discrimination
 from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit
-from analysis.lr_drops import find_common_milestones, list_gradual_changes
+from analysis.lr_drops import find_common_milestones, list_gradual_changes, list_own_changes
 from analysis.mechanisms.growth import (
     HALF,
     LAYERS,
@@ -77,6 +77,7 @@ def judge_form(
     to_half = times[times["threshold"] == float(HALF)]
     counts = describe_times(to_half)
     reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)
+    reasons += list_own_changes(runs[runs["family"] == family])
     if reasons:
         return not_tested(name, statement, [*reasons, *counts])
 

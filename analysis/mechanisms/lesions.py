@@ -8,14 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, count_seeds_if_open, decide, is_untrained, not_tested
+from analysis.claim import Claim, Verdict, count_seeds_if_open, decide, is_untrained, not_tested
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import Explanation, find_unprobed, group_known_values
+from analysis.mechanisms.base import (
+    Explanation,
+    account_for_missing_runs,
+    find_unprobed,
+    group_known_values,
+)
 from analysis.plain_text import format_change
 from analysis.plain_words import add_doubt, find_bound
 from analysis.requirements import missing_requirements
@@ -53,7 +58,9 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 def judge(frame: Frame, margin: float) -> list[Claim]:
     """Return the claim that losing a block costs residual networks less than plain ones."""
     errors = average_lesions(_read_table(frame))
-    return [judge_deletion(errors, frame.runs, margin, family_pair(frame.runs))]
+    pair = family_pair(frame.runs)
+    claim = judge_deletion(errors, frame.runs, margin, pair)
+    return [account_for_missing_runs(claim, frame.runs, errors, [pair.plain, pair.residual])]
 
 
 def _read_table(frame: Frame) -> pd.DataFrame:
@@ -194,6 +201,7 @@ def judge_deletion(
             f" {format_change(worst.mean)} points more than {pair.residual} ones{bound}"
             f"{add_doubt(decision.verdict)}."
         ),
+        is_negligible=decision.verdict is Verdict.CONTRADICTED and 0 < worst.mean < margin,
         depths=(decision.worst,),
         seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
     )

@@ -15,6 +15,7 @@ from analysis.mechanisms.base import (
     MEASUREMENT_KEYS,
     NEGLIGIBLE_FRACTION,
     Explanation,
+    account_for_missing_runs,
     find_unprobed,
     group_known_values,
 )
@@ -54,7 +55,10 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 def judge(frame: Frame, _margin: float) -> list[Claim]:
     """Return the claim that the gradient flows along short paths."""
     lengths = measure_lengths(frame.probes[PROBE])
-    return [judge_lengths(lengths, frame.runs, family_pair(frame.runs).residual)]
+    family = family_pair(frame.runs).residual
+    claim = judge_lengths(lengths, frame.runs, family)
+    at_end = lengths[lengths["time_point"] == END]
+    return [account_for_missing_runs(claim, frame.runs, at_end, [family])]
 
 
 def measure_lengths(table: pd.DataFrame) -> pd.DataFrame:

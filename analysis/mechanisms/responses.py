@@ -9,7 +9,7 @@ from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import responses as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
-from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
+from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, account_for_missing_runs
 from analysis.plain_words import add_doubt
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
@@ -58,9 +58,11 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     pair = family_pair(frame.runs)
     plain_notes = list_notes(frame, at_end, pair.plain)
     residual_notes = list_notes(frame, at_end, pair.residual)
+    families = judge_families(at_end, pair, [*plain_notes, *residual_notes])
+    depth = judge_depth(at_end, pair.residual, residual_notes)
     return [
-        judge_families(at_end, pair, [*plain_notes, *residual_notes]),
-        judge_depth(at_end, pair.residual, residual_notes),
+        account_for_missing_runs(families, frame.runs, at_end, [pair.plain, pair.residual]),
+        account_for_missing_runs(depth, frame.runs, at_end, [pair.residual]),
     ]
 
 

@@ -11,7 +11,12 @@ from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
-from analysis.mechanisms.base import MEASUREMENT_KEYS, NEGLIGIBLE_FRACTION, Explanation
+from analysis.mechanisms.base import (
+    MEASUREMENT_KEYS,
+    NEGLIGIBLE_FRACTION,
+    Explanation,
+    account_for_missing_runs,
+)
 from analysis.mechanisms.depth_tests import DecreasingTrend, Groups
 from analysis.plain_words import add_doubt
 from analysis.probes import INITIALISATION
@@ -52,7 +57,9 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     values = select_nearest(frame.probes[PROBE])
     at_start = values[values["time_point"] == INITIALISATION]
     notes = depth_tests.describe_unusable_runs(frame, at_start, "correlation")
-    return [judge_correlation(at_start, family_pair(frame.runs), notes)]
+    pair = family_pair(frame.runs)
+    claim = judge_correlation(at_start, pair, notes)
+    return [account_for_missing_runs(claim, frame.runs, at_start, [pair.plain, pair.residual])]
 
 
 def select_nearest(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from analysis.claim import Claim, Verdict
 from analysis.family_pairs import FamilyPair
 from analysis.plain_words import UNCERTAIN
-from analysis.story.wording import Takeaway, Wording, find_plain_words, find_verdict, list_takeaways
+from analysis.story.wording import (
+    Takeaway,
+    Wording,
+    find_plain_words,
+    find_verdict,
+    is_negligible,
+    list_takeaways,
+)
 
 NAME = "lesions"
 TITLE = "what does a network lose without a block?"
@@ -23,6 +30,10 @@ DELETION = Wording(
         "{plain} "
         "ones, or more, unlike what Veit et al. 2016 found."
     ),
+    negligible=(
+        "Here, at one depth that trains at least, {residual} networks lose less than {plain} ones, "
+        "as Veit et al. 2016 found, but by less than the margin."
+    ),
     inconclusive=(
         "Whether {residual} networks lose less than {plain} ones at every depth that trains, as "
         "Veit et al. 2016 found, is not settled here."
@@ -38,6 +49,10 @@ IN_LEAD = Wording(
         "ones, or more"
     ),
     inconclusive="whether {residual} networks lose less without a block",
+    negligible=(
+        "at one depth at least, what {residual} networks lose less without a block than {plain} "
+        "ones is less than the margin"
+    ),
 )
 DETAILS = (
     "A trained network is damaged and evaluated again, without any training in between. To delete "
@@ -53,7 +68,7 @@ DETAILS = (
 def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step, with the bound that leaves the claim open, if it is."""
     verdict = find_verdict(claims, NAME)
-    finding = DELETION.select(verdict, pair)
+    finding = DELETION.select(verdict, pair, is_negligible(claims, NAME))
     words = find_plain_words(claims, NAME).replace(UNCERTAIN, "")
     reason = f" {words}" if verdict is Verdict.INCONCLUSIVE else ""
     return f"{EXPECTATION} {finding}{reason}".rstrip()

@@ -169,6 +169,15 @@ def test_worse_depth_in_between_is_named(build_frame, depth, error, words):
     assert "as they get deeper" not in text
 
 
+def test_rise_within_the_margin_in_between_is_not_denied(build_frame):
+    """The claim is about every depth: 32 layers are worse, certainly, but by less than 2 points."""
+    residual = {20: [1.0, 1.0, 1.05], 32: [1.9, 1.95, 1.9], 56: [0.0, 1.9, 0.6]}
+    text = head(build(build_frame, WORSE, residual))
+    assert "With shortcuts they do not by 2 points or more" in text
+    falling = {20: [1.0, 1.0, 1.05], 32: [0.9, 0.95, 0.9], 56: [0.0, 0.9, 0.6]}
+    assert "With shortcuts they do not:" in head(build(build_frame, WORSE, falling))
+
+
 def test_repeated_seeds_are_not_averaged(build_frame):
     plain, residual = build(build_frame, WORSE, {}), build(build_frame, {}, FLAT)
     repeated = join_frames([plain, plain], "ab")

@@ -66,6 +66,24 @@ def test_takeaway_says_what_is_decided(degradation, no_degradation, title):
     assert state_takeaway("error-against-depth", claims, PAIR) == title
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "title"),
+    [
+        ((YES, YES), "2 of 2 networks have the published test error"),
+        ((YES, NO), "1 of 2 networks have the published test error"),
+        ((YES, OPEN, OPEN), "1 of 3 networks are shown to have the published test error"),
+        ((YES, Verdict.NOT_TESTED), "1 of 1 networks have the published test error"),
+        ((OPEN, OPEN), ""),
+    ],
+)
+def test_open_comparisons_with_the_paper_are_counted(verdicts, title):
+    claims = [
+        Claim(f"published residual-{depth}", "", verdict, "")
+        for depth, verdict in zip((20, 32, 44), verdicts, strict=False)
+    ]
+    assert state_takeaway("published", claims, PAIR) == title
+
+
 def test_takeaways_of_mechanisms_follow_the_verdicts():
     claims = [
         Claim("healthy norms, plain", "", NO, ""),

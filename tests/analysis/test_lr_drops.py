@@ -3,7 +3,12 @@
 import pandas as pd
 import pytest
 
-from analysis.lr_drops import MILESTONES, find_common_milestones, list_gradual_changes
+from analysis.lr_drops import (
+    MILESTONES,
+    find_common_milestones,
+    list_gradual_changes,
+    list_own_changes,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +28,22 @@ def test_common_milestones_are_those_of_all_runs(schedules, milestones):
 
 def test_runs_without_the_column_have_no_milestones():
     assert find_common_milestones(pd.DataFrame({"run_id": ["a"]})) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "reasons"),
+    [
+        ({}, []),
+        ({"warmup.lr": [None, None], "plateau.factor": [None, None]}, []),
+        ({"warmup": [None, None], "warmup.lr": [None, 0.01]}, ["1 of 2 runs have a warm-up until"]),
+        ({"plateau.factor": [0.1, 0.1]}, ["2 of 2 runs have drops at plateaus"]),
+    ],
+)
+def test_learning_rates_of_single_runs_are_named(columns, reasons):
+    runs = pd.DataFrame({f"config.schedule.{key}": values for key, values in columns.items()})
+    listed = list_own_changes(runs)
+    assert len(listed) == len(reasons)
+    assert all(map(str.startswith, listed, reasons))
 
 
 @pytest.mark.parametrize(

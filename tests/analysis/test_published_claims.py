@@ -94,6 +94,19 @@ def test_published_deviation_widens_the_interval():
     assert difference.high > student_interval(ours).high - 6.61
 
 
+def test_equal_errors_are_known_to_their_resolution_only():
+    """Two runs with 9.26 % on 10,000 images are 0.51 points above 8.75 %, give or take 0.026."""
+    (paper,) = find_published(
+        data="cifar10", family="residual", depth=20, source="H15", metric="test/error", best=False
+    )
+    exact = difference_from_published([9.26, 9.26], paper)
+    assert exact.low == exact.high
+    difference = difference_from_published([9.26, 9.26], paper, resolution=0.01)
+    assert difference.mean == pytest.approx(9.26 - paper.value)
+    half_width = 12.706 * 0.01 / np.sqrt(12) / np.sqrt(2)
+    assert difference.high - difference.mean == pytest.approx(half_width, rel=1e-3)
+
+
 def test_published_deviation_acts_like_runs_that_have_it():
     (paper,) = find_published(family="residual", depth=20, source="P2")
     unit_deviation = np.array([-2, -1, 0, 1, 2]) / np.sqrt(2.5)

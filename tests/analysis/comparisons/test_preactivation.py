@@ -17,6 +17,24 @@ def compare_orders(joined, errors):
     )
 
 
+def test_plain_network_of_either_order_is_one_network(joined):
+    """Without shortcuts the order changes nothing but the run ids, so no spread is left."""
+    spread = {20: [1.5, 1.7, 1.6], 56: [20.0, 53.0, 80.0]}
+    frame = joined(
+        ({"plain": spread, "residual": LOW}, {"config.model.order": "post"}),
+        ({"plain-preactivation": spread, "preactivation": LOW}, {"config.model.order": "pre"}),
+    )
+    claims = judge_comparisons(frame)
+    assert claims["size of degradation by order"].outcome == "alike"
+    assert claims["the fix by order"].outcome == "alike"
+    other = spread | {56: [20.0, 53.0, 79.0]}  # another network after all
+    frame = joined(
+        ({"plain": spread, "residual": LOW}, {"config.model.order": "post"}),
+        ({"plain-preactivation": other, "preactivation": LOW}, {"config.model.order": "pre"}),
+    )
+    assert judge_comparisons(frame)["size of degradation by order"].outcome != "alike"
+
+
 @pytest.mark.parametrize(
     ("errors", "verdict"),
     [(LOW, Verdict.REPRODUCED), (HIGH, Verdict.CONTRADICTED), ({20: [1.0]}, Verdict.NOT_TESTED)],

@@ -26,6 +26,7 @@ def test_projections_have_every_verdict(joined, b, verdict):
         ({"plain": PLAIN}, shortcut("none")),
         ({"residual": LOW}, shortcut("A")),
         ({"residual": b}, shortcut("B")),
+        ({"residual": LOW}, shortcut("C")),
     )
     claim = judge_comparisons(frame)["projections"]
     assert claim.verdict is verdict
@@ -39,8 +40,21 @@ def test_without_degradation_projections_are_not_reproduced(joined):
         ({"plain": LOW}, shortcut("none")),
         ({"residual": LOW}, shortcut("A")),
         ({"residual": LOW}, shortcut("B")),
+        ({"residual": LOW}, shortcut("C")),
     )
     assert judge_comparisons(frame)["projections"].verdict is not Verdict.REPRODUCED
+
+
+def test_claim_about_three_shortcuts_needs_all_of_them(joined):
+    """C alone could differ."""
+    frame = joined(
+        ({"plain": PLAIN}, shortcut("none")),
+        ({"residual": LOW}, shortcut("A")),
+        ({"residual": LOW}, shortcut("B")),
+    )
+    claim = judge_comparisons(frame)["projections"]
+    assert claim.verdict is Verdict.NOT_TESTED
+    assert claim.decisive_line == "needs shortcuts A, B and C, has A and B"
 
 
 OPTIONS = {"A": [1.0, 1.3, 1.1], "B": [9.2, 9.6, 9.1], "C": [2.0, 2.2, 1.9]}
@@ -76,7 +90,7 @@ def test_projections_are_judged_at_their_bounds(joined, offset):
 
 
 def test_gap_within_the_margin_is_inconclusive(joined):
-    options = [({"residual": {56: [1.0, 1.0, 1.0]}}, shortcut(option)) for option in "AB"]
+    options = [({"residual": {56: [1.0, 1.0, 1.0]}}, shortcut(option)) for option in "ABC"]
     frame = joined(({"plain": {56: [3.0, 3.0, 3.0]}}, shortcut("none")), *options)
     assert judge_comparisons(frame, margin=1.9)["projections"].verdict is Verdict.REPRODUCED
     assert judge_comparisons(frame, margin=2.1)["projections"].verdict is Verdict.INCONCLUSIVE

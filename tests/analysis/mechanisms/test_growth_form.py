@@ -77,6 +77,16 @@ def test_growth_after_the_drop_alone_is_inconclusive():
     assert claim.verdict is Verdict.INCONCLUSIVE
 
 
+def test_networks_with_learning_rates_of_their_own_are_not_compared():
+    """A warm-up that ends by the error delays deep networks, and only those."""
+    frame = runs_and_curves({"plain": {20: [60] * 3, 32: [90] * 3, 44: [150] * 3, 110: [300] * 3}})
+    warmup = frame.runs["depth"].map(lambda depth: 0.01 if depth == 110 else None)
+    frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.warmup.lr": warmup}))
+    claim = select_claim(convergence.build(frame, 2.0), "exponentially slow")
+    assert claim.verdict is Verdict.NOT_TESTED
+    assert claim.decisive_line.startswith("3 of 12 runs have a warm-up until a training error")
+
+
 @pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     "late", [210, None, *[pytest.param(late, marks=pytest.mark.slow) for late in (230, 390)]]

@@ -100,6 +100,36 @@ def test_bounds_decide_on_both_sides_of_the_margin(frame_with_lesions, differenc
     )
 
 
+def test_lead_below_the_margin_is_negligible(frame_with_lesions):
+    """Plain networks lose 65 points; here, residual ones lose a little less, or more."""
+    for difference, is_negligible in ((1.1, True), (-1.1, False)):
+        residual = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - difference)
+        explanation = build(frame_with_lesions(TRAINED, {**DELETED_ALONE, "residual": residual}), 2)
+        (claim,) = explanation.claims
+        assert claim.verdict is Verdict.CONTRADICTED
+        assert claim.is_negligible == is_negligible
+        assert ("but by less than the margin" in explanation.introduction) == is_negligible
+        assert ("about as much" in explanation.introduction) != is_negligible
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [("done", Verdict.REPRODUCED), ("failed", Verdict.NOT_TESTED), ("diverged", "inconclusive")],
+)
+def test_depth_whose_runs_failed_is_not_left_out(frame_with_lesions, state, verdict):
+    """At 32 layers residual networks lose as much; nobody knows that if those runs failed."""
+    errors = {family: {20: [1.0] * 3, 32: [1.0] * 3} for family in TRAINED}
+    frame = frame_with_lesions(errors)
+    is_deep = frame.runs["depth"] == 32
+    probed = frame.probes["lesions"][frame.probes["lesions"]["depth"] == 20]
+    if state == "done":
+        is_deep &= False
+        probed = frame.probes["lesions"]
+    runs = frame.runs.assign(state=frame.runs["state"].where(~is_deep, state))
+    (claim,) = build(replace(frame, runs=runs, probes={"lesions": probed}), 2.0).claims
+    assert claim.verdict == verdict
+
+
 def test_several_depths_need_more_to_contradict(frame_with_lesions):
     """At one depth 1.1 points contradict (p = 0.046); two depths need p < 0.025."""
     errors = {family: {20: [1.0] * 3, 32: [1.0] * 3} for family in TRAINED}
