@@ -150,7 +150,7 @@ def print_totals(costs: pd.DataFrame, name: str, rate: str, capacity: Capacity) 
         f" {hours_together:,.2f} on {devices} at once"
     )
     records = costs["record_bytes"].sum() / GIGA
-    checkpoints = devices * costs["checkpoint_bytes"].max() / GIGA
+    checkpoints = min(devices, len(costs)) * costs["checkpoint_bytes"].max() / GIGA
     print(f"disk: {records:,.2f} GB, and {checkpoints:,.2f} GB while runs are trained")
 
 

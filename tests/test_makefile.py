@@ -159,6 +159,8 @@ def test_report_follows_a_sweep_with_failed_runs(clone):
         ("optim.lr=0.1", "optim.lr"),
         ("device=cuda", "device"),
         ("LR=0.1", "LR"),
+        ("dtype=bf16", "dtype"),
+        ("early=3", "early"),
         ("RUN=echo", "RUN"),
     ],
 )

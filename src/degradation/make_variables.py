@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2]
+# The groups of conf/ whose keys describe a run: a run without them would be another one
+GROUPS = ("data", "model", "optim", "precision", "probes", "schedule")
 # Other Makefiles have these names, although they resemble some of this one
 COMMON = {"AR", "ARCH", "ARFLAGS", "AS", "CFLAGS", "PATH", "TAGS", "TARGET", "TARGETS"}
-# The groups of conf/ whose keys describe training: a run without them would be another run
-GROUPS = ("data", "model", "optim", "schedule")
 
 
 def find_mistakes(allowed: list[str], names: list[str]) -> list[str]:

@@ -1,8 +1,10 @@
 """What an override does not do, although it seems to, is one line; some sweeps are refused."""
 
+import shutil
+
 import pytest
 
-from degradation.config import ConfigError
+from degradation.config import CONF, ConfigError, composition
 from degradation.sweep import override_effects
 from degradation.sweep.expand import check_command_line, expand_configs
 from degradation.sweep.runs import expand_runs, find_record_root
@@ -75,6 +77,15 @@ def test_one_report_has_one_value(override):
     key = override.partition("=")[0]
     with pytest.raises(ConfigError, match=rf"^{key}: several values are not allowed"):
         check_command_line(["model=plain", override], "config", True, True)
+
+
+def test_single_run_of_an_experiment_that_states_no_mode_is_refused(tmp_path, monkeypatch):
+    shutil.copytree(CONF, tmp_path / "conf")
+    grid = "# @package _global_\nhydra:\n  sweeper:\n    params:\n      model.depth: 8,14\n"
+    (tmp_path / "conf/experiment/mine.yaml").write_text(grid)
+    monkeypatch.setattr(composition, "CONF", tmp_path / "conf")
+    with pytest.raises(ConfigError, match=r"^hydra.mode: RUN trains one run, but model.depth of"):
+        check_command_line(["experiment=mine"], "config", False, True)
 
 
 def test_single_run_of_a_grid_is_refused():

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from degradation.config import Config, ConfigError
@@ -33,8 +34,9 @@ def check_is_one_run(base: DictConfig, overrides: Sequence[Override]) -> None:
     given = {override.key_or_group for override in overrides}
     open_keys = [key for key in base.hydra.sweeper.params or {} if key not in given]
     if open_keys:
+        mode = base.hydra.mode or RunMode.RUN  # an experiment may not state it
         raise ConfigError(
-            f"hydra.mode: {base.hydra.mode.name} trains one run, but {', '.join(open_keys)} of the"
+            f"hydra.mode: {mode.name} trains one run, but {', '.join(open_keys)} of the"
             " experiment's grid have several values; allowed: MULTIRUN, or one value for each"
         )
 
