@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from degradation.training.trainer import Trainer
 
 TRAIN = Path(__file__).resolve().parents[1] / "experiments/train.py"
-UNTIMED_ITERATIONS = 5  # before them; the first are slower, and a CUDA graph is recorded in one
+UNTIMED_ITERATIONS = 5  # before them; the first are slower, and a CUDA graph is captured in one
 SAMPLED_ITERATIONS = 10  # of each network, for the estimate
 WHOLE_RATIO = 1.25  # of train.py to the bare loop; only the estimate depends on it
 

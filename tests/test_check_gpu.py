@@ -88,12 +88,12 @@ def test_all_equal_is_exit_status_0(gpu, monkeypatch, capsys):
 def test_differences_and_problems_are_lines_and_exit_status_1(gpu, monkeypatch, capsys):
     _, results = gpu
     results["residual-110", "bf16"] = {"is_evaluation_equal": False}
-    results["plain-20", "fp32"] = {"problem": "a step cannot be recorded", "eager_rate": None}
+    results["plain-20", "fp32"] = {"problem": "a step cannot be captured", "eager_rate": None}
     status, lines, _ = run_script(monkeypatch, capsys)
     assert status == 1
     assert lines[2].split()[2:5] == ["-", "-", "-"]
     assert lines[-4].split()[:5] == ["residual-110", "bf16", "equal", "equal", "DIFFERENT"]
-    assert lines[-3] == "plain-20 fp32: a step cannot be recorded"
+    assert lines[-3] == "plain-20 fp32: a step cannot be captured"
     assert lines[-2].endswith("residual-110 in bf16 give different numbers in an evaluation")
     assert lines[-1].startswith("2 of 8 checks failed: runs of these networks")
 

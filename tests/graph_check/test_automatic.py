@@ -31,7 +31,7 @@ EQUAL = Comparison(
     "residual-8", "fp32", is_training_equal=True, is_resume_equal=True, is_evaluation_equal=True
 )
 DIFFERENT = replace(EQUAL, is_training_equal=False)
-FAILED = replace(EQUAL, problem="a training step cannot be recorded (RuntimeError: no)")
+FAILED = replace(EQUAL, problem="a training step cannot be captured (RuntimeError: no)")
 NO_MEMORY = replace(EQUAL, problem="too little free memory on the GPU", is_transient=True)
 
 

@@ -137,7 +137,7 @@ def test_capture_that_raises_is_a_problem_and_not_logged(
     monkeypatch.setattr(recorder, "record", refuse)
     comparison = compare_steps(small_check, CPU)
     assert comparison.problem.startswith(
-        f"a training step cannot be recorded ({type(error).__name__}"
+        f"a training step cannot be captured ({type(error).__name__}"
     )
     assert "\n" not in comparison.problem
     assert comparison.is_transient == is_transient
@@ -153,7 +153,7 @@ def test_training_that_raises_is_a_problem(use_recorder, small_check):
 
 def test_steps_that_are_never_captured_are_not_called_equal(use_recorder, small_check):
     use_recorder(None)
-    assert compare_steps(small_check, CPU).problem == "a training step was never recorded"
+    assert compare_steps(small_check, CPU).problem == "a training step was never captured"
 
 
 @pytest.mark.slow

@@ -123,6 +123,6 @@ def test_process_ends_if_nobody_waits_for_its_answers(answer_with, tiny_check):
 def test_process_itself_answers(tiny_check):
     small = replace(tiny_check, config=replace(tiny_check.config, threads=1))
     (result,) = compare_each([small], CPU)
-    assert result.problem == "a training step was never recorded"  # a CPU has no graphs
+    assert result.problem == "a training step was never captured"  # a CPU has no graphs
     (result,) = compare_each([small], torch.device("cuda"))
     assert not result.is_equal

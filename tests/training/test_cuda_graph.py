@@ -1,4 +1,4 @@
-"""A training step and an evaluation can be recorded in CUDA graphs, and replays change no number.
+"""A training step and an evaluation can be captured in CUDA graphs, and replays change no number.
 
 There is no GPU: a recorder of operations stands in for CUDA graphs, and fake tensors for the GPU's.
 """

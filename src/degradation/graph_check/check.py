@@ -17,7 +17,7 @@ LINEAR_WARMUP, DROP_AT = 8, 15  # so that replays see a learning rate that chang
 
 DEPTH = 20  # of the network that is checked before a run of a deeper one; every CIFAR kind has it
 SIDE = 32  # pixels
-IMAGES = 500  # in each split; evaluated twice, they are recorded and replayed
+IMAGES = 500  # in each split; evaluated twice, they are captured and replayed
 
 
 @dataclass(frozen=True)

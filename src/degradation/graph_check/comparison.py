@@ -179,11 +179,11 @@ def _check_capture(trainer: Trainer, *, is_complete: bool) -> None:
     """
     for call in (trainer.replayed_update, trainer.replayed_evaluation):
         if call.problem is not None:
-            raise NotCaptured(f"{call.name} cannot be recorded ({call.problem})")
+            raise NotCaptured(f"{call.name} cannot be captured ({call.problem})")
     if not trainer.replayed_update.is_recorded:
-        raise NotCaptured("a training step was never recorded")
+        raise NotCaptured("a training step was never captured")
     if is_complete and not trainer.replayed_evaluation.is_recorded:
-        raise NotCaptured("an evaluation was never recorded")
+        raise NotCaptured("an evaluation was never captured")
 
 
 def _evaluate(

@@ -44,7 +44,7 @@ class ScheduledOptimizer(torch.optim.Optimizer):
         super().__init__(*arguments, **options)
         self.has_device_rate = isinstance(self.param_groups[0]["lr"], Tensor)
         self._rate = float(self.param_groups[0]["lr"])
-        # PyTorch's Adam would warn at the first update, which is never recorded
+        # PyTorch's Adam would warn at the first update, which is never captured
         self._warned_capturable_if_run_uncaptured = True
 
     def set_learning_rate(self, lr: float) -> None:

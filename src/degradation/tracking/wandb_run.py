@@ -1,7 +1,7 @@
 """`WandbRun`: one W&B run, from wandb.init to its end. Failures of wandb raise WandbError.
 
-Nothing private is sent (no console output, git state, host name or hardware) unless
-`tracking.system_metrics` is true.
+Nothing private is sent: no console output and no git state, and the host's name, the hardware and
+the list of packages only if `tracking.system_metrics` is true.
 """
 
 import glob

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Outputs = TypeVar("Outputs", bound=tuple[Tensor, ...])
 
-# Calls with the same shapes before a function is recorded. They do what must not happen while
+# Calls with the same shapes before a function is captured. They do what must not happen while
 # recording: create the optimiser's state, load libraries, and choose cuDNN's algorithms, which it
 # does anew for every shape.
 WARM_UP_CALLS = 3
@@ -44,7 +44,7 @@ class GraphRecorder(Protocol):
     """Records what a function does; `CudaGraphRecorder` on a GPU, a stand-in in tests."""
 
     def warm_up(self, function: Callable[[], Outputs]) -> Outputs:
-        """Call a function that will be recorded later."""
+        """Call a function that will be captured later."""
         ...
 
     def record(self, function: Callable[[], Outputs]) -> tuple[Graph, Outputs]:
@@ -66,7 +66,7 @@ class CudaGraphRecorder:
         self.pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, function: Callable[[], Outputs]) -> Outputs:
-        """Call the function on the stream on which it will be recorded, as PyTorch requires."""
+        """Call the function on the stream on which it will be captured, as PyTorch requires."""
         current = torch.cuda.current_stream()
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
@@ -99,9 +99,9 @@ class CudaGraphRecorder:
 
 
 class ReplayedCall:
-    """Calls of one function of tensors, which are recorded once and then replayed.
+    """Calls of one function of tensors, which are captured once and then replayed.
 
-    The first shapes that occur more than WARM_UP_CALLS times are recorded. Without a recorder, and
+    The first shapes that occur more than WARM_UP_CALLS times are captured. Without a recorder, and
     with inputs of other shapes, every call is an ordinary one. If recording fails, a line is
     logged, and every later call is an ordinary one.
 
@@ -152,10 +152,10 @@ class ReplayedCall:
         self._inputs = tuple(value.clone() for value in inputs)
         try:
             self._graph, self._outputs = recorder.record(partial(function, *self._inputs))
-        except Exception as error:  # whatever an operation raises that cannot be recorded
+        except Exception as error:  # whatever an operation raises that cannot be captured
             self.problem = _describe(error)
             log.warning(
-                "%s cannot be recorded in a CUDA graph, and takes longer without one (%s)",
+                "%s cannot be captured in a CUDA graph, and takes longer without one (%s)",
                 self.name,
                 self.problem,
             )
