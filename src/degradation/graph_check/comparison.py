@@ -41,7 +41,7 @@ class NotCaptured(Exception):
 
 
 PASSING_ERROR = re.compile(
-    r"out of ?memory|alloc_failed|unable to find an engine|CUDA error", re.IGNORECASE
+    r"out ?of ?memory|alloc_failed|unable to find an engine|CUDA error", re.IGNORECASE
 )
 
 
