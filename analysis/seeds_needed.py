@@ -18,7 +18,7 @@ Several bounds:
 
 Limits:
     The true standard deviation is between 0.52 and 6.3 times that of three seeds (95 %), and the
-    number grows with its square. A trend that a claim also requires is left out.
+    number of seeds grows with its square. A trend that a claim also requires is not considered.
 """
 
 import math

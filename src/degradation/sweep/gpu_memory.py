@@ -43,7 +43,7 @@ def count_fitting_runs(configs: Sequence[Config]) -> int | None:
 
 
 def _measure_usable_bytes(gpu: int) -> float:
-    """Return how much memory of a GPU runs may use together: no more than is free now."""
+    """Return how much of a GPU's memory all runs together may use: at most what is free now."""
     free, total = torch.cuda.mem_get_info(gpu)
     return min(float(free), USABLE_SHARE * total)
 

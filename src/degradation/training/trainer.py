@@ -107,7 +107,7 @@ class Trainer:
         self._discard_graphs()
 
     def _discard_graphs(self) -> None:
-        """Let steps and evaluations be captured anew, since graphs hold the weights' addresses."""
+        """Capture steps and evaluations again, since graphs hold the weights' addresses."""
         recorder = find_recorder(self.config, self.network, self.optimizer, self.group, self.device)
         self.replayed_update = ReplayedCall(recorder, "a training step")
         self.replayed_evaluation = ReplayedCall(recorder, "an evaluation")
