@@ -26,7 +26,8 @@
     parameters               count     trainable parameters
     multiply_adds            count     multiply-adds of the forward pass of one image
     activations              count     outputs of convolutions and the linear layer
-    device, threads                    where the run was trained; " + " joins the attempts' values
+    device, threads, torch             where the run was trained, and by which version of PyTorch;
+                                       " + " joins the attempts' values
     commit, versions                   code and libraries of the last attempt
     code                               current, outdated or unverified: whether the current code
                                        gives the numbers of a finished run; for a published record,
@@ -91,6 +92,7 @@ INFO_COLUMNS = (
     "reason",
     "device",
     "threads",
+    "torch",
     "commit",
     "versions",
     CODE_STATE,

@@ -120,7 +120,8 @@ def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     """Return notes on what limits a comparison of these runs.
 
     The notes name outdated runs, and untrained networks and diverged runs of the given families.
-    They also say whether the runs used different device types or numbers of CPU threads.
+    They also say whether the runs used different device types, numbers of CPU threads or versions
+    of PyTorch.
     """
     notes = describe_outdated_runs(runs)
     for groups in families:
@@ -134,6 +135,12 @@ def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
         notes.append(
             "the runs were trained with different numbers of CPU threads, which changes rounding: "
             + ", ".join(threads)
+        )
+    torch_versions = sorted(_list_parts(runs["torch"]).unique())
+    if len(torch_versions) > 1:
+        notes.append(
+            "the runs were trained by different versions of PyTorch, which may change rounding: "
+            + ", ".join(torch_versions)
         )
     return notes
 

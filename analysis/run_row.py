@@ -267,6 +267,7 @@ def _summarise_attempts(attempts: list[Row]) -> Row:
     latest = starts[-1]
     devices = [escape(start["device"]) for start in starts]
     threads = [str(start["threads"]) for start in starts if "threads" in start]
+    torch_versions = [escape(start["versions"].get("torch") or "") for start in starts]
     row: Row = {
         "device": _join_distinct(devices),
         "commit": _escape_optional(latest["commit"]),
@@ -276,6 +277,7 @@ def _summarise_attempts(attempts: list[Row]) -> Row:
         "attempts": len(starts),
         "seconds": sum(_duration_s(before, after) for before, after in pairwise(attempts)),
         "threads": _join_distinct(threads) or None,
+        "torch": _join_distinct(list(filter(None, torch_versions))) or None,
         ENDED_AT: attempts[-1].get(ITERATION),
         END_TIME: attempts[-1].get("end"),
     }

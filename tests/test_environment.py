@@ -188,6 +188,9 @@ OWNERS = {
     "cudnn": torch.backends.cudnn,
     "convolution": torch.backends.cudnn.conv,
     "product": torch.backends.cuda.matmul,
+    "mkldnn": torch.backends.mkldnn,
+    "mkldnn convolution": torch.backends.mkldnn.conv,
+    "mkldnn product": torch.backends.mkldnn.matmul,
 }
 
 
@@ -205,6 +208,24 @@ def test_precision_of_the_callers_program_is_replaced_and_restored(
             device.make_reproducible(1, compose_config(f"precision={dtype}").precision)
             used = [OWNERS[name].fp32_precision for name in ("convolution", "product")]
             assert [name == "tf32" for name in used] == [dtype == "tf32"] * 2
+            on_cpu = {OWNERS[name].fp32_precision for name in OWNERS if name.startswith("mkldnn")}
+            assert on_cpu <= {"none", "ieee"}
+        assert [each.fp32_precision for each in OWNERS.values()] == before
+
+
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_matmul_precision_of_the_callers_program_is_replaced_and_restored(
+    compose_config, precision
+):
+    with device.restored_settings():
+        torch.set_float32_matmul_precision(precision)
+        before = [each.fp32_precision for each in OWNERS.values()]
+        with device.restored_settings():
+            device.make_reproducible(1, compose_config().precision)
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert OWNERS["mkldnn product"].fp32_precision in ("none", "ieee")
+        assert torch.get_float32_matmul_precision() == precision
+        assert torch.backends.cuda.matmul.allow_tf32 == (precision != "highest")
         assert [each.fp32_precision for each in OWNERS.values()] == before
 
 

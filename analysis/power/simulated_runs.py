@@ -64,6 +64,7 @@ def _build_run_row(family: str, depth: int, seed: int, error: float) -> dict[str
         "untrained": error >= CHANCE - UNTRAINED_WITHIN_POINTS,
         "device": "cpu",
         "threads": "1",
+        "torch": "2.14.1",
         "code": "current",
         "code_change": None,
         "published": None,

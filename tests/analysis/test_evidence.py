@@ -107,9 +107,15 @@ def test_caveats_are_empty_without_a_problem(runs):
     assert describe_caveats(runs[56], runs) == []
 
 
-def test_caveats_name_mixed_devices_and_threads(runs):
-    depth_56 = runs[56].assign(device=["cpu", "cpu", "cuda: NVIDIA"], threads=["1", "2", "4"])
+def test_caveats_name_mixed_devices_threads_and_versions(runs):
+    depth_56 = runs[56].assign(
+        device=["cpu", "cpu", "cuda: NVIDIA"],
+        threads=["1", "2", "4"],
+        torch=["2.14.1", "2.11.0 + 2.14.1", None],  # the second was resumed by another version
+    )
     assert describe_caveats(depth_56, {56: depth_56}) == [
         "the runs were trained on different types of device: cpu, cuda",
         "the runs were trained with different numbers of CPU threads, which changes rounding: 1, 2",
+        "the runs were trained by different versions of PyTorch, which may change rounding: 2.11.0,"
+        " 2.14.1",
     ]

@@ -175,6 +175,7 @@ def test_columns_of_runs_hold_what_their_names_say(tmp_path, kind):
         "seconds": 4.5,
         "attempts": 1,
         "threads": "3",
+        "torch": "2.0",
         "chance": 88.0,
         "test_step": 0.4,
         "data": "digits",

@@ -120,10 +120,14 @@ def test_wrong_evaluation_is_found(use_recorder, small_check):
 @pytest.mark.parametrize(
     ("error", "is_transient"),
     [
-        (RuntimeError("not permitted\nmore"), False),
+        (RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore"), False),
         (torch.OutOfMemoryError(), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("CUDA error: no kernel image is available for execution"), False),
         (RuntimeError("CUDA error: out of memory"), True),
-        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True),
+        (RuntimeError("CUDA error: MPS client failed to connect to the MPS control daemon"), True),
         (RuntimeError("GET was unable to find an engine to execute this computation"), True),
     ],
 )

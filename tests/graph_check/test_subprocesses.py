@@ -1,6 +1,8 @@
 """A check in a process of its own: whatever happens to that process, there is a comparison."""
 
 import json
+import os
+import subprocess
 import sys
 from dataclasses import asdict, replace
 
@@ -53,6 +55,13 @@ def answer_with(monkeypatch):
         monkeypatch.setattr(subprocesses, "COMMAND", command)
 
     return replace_process
+
+
+def test_process_whose_parent_has_ended_ends():
+    """Although its stdin is open, and nothing arrives there."""
+    command = (*subprocesses.COMMAND, str(os.getpid() + 1))  # not the number of its parent
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.wait() == 1
 
 
 def test_answers_arrive_in_order(answer_with, tiny_check):

@@ -36,13 +36,16 @@ REPETITION_FACTOR = 10
 MAX_TOLERANCE = 0.5  # with a larger one, hardly anything would count as different
 
 
-class NotCaptured(Exception):
-    """A step or an evaluation was not recorded. The message is one line."""
-
-
-PASSING_ERROR = re.compile(
-    r"out ?of ?memory|alloc_failed|unable to find an engine|CUDA error", re.IGNORECASE
+# Errors that other processes on the GPU may cause. Where they have filled it, libraries report less
+# than PyTorch's allocator does: no algorithm whose workspace fits, a handle without memory. MPS is
+# NVIDIA's service through which processes share a GPU: it ends, or admits too many.
+TRANSIENT_ERROR = re.compile(
+    r"out[ _]?of[ _]?memory|alloc(ation)?_failed|unable to find an engine|\bMPS\b", re.IGNORECASE
 )
+
+
+class NotCaptured(Exception):
+    """A step or an evaluation was not captured. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +76,24 @@ def compare_steps(check: Check, device: torch.device) -> Comparison:
     except torch.OutOfMemoryError:
         return Comparison(*names, "too little free memory on the GPU", is_transient=True)
     except NotCaptured as problem:
-        return Comparison(*names, str(problem), is_transient=_may_pass(str(problem)))
+        return Comparison(*names, str(problem), is_transient=_is_transient(str(problem)))
     except Exception as error:  # a graph, or what it is compared with, may raise anything
         text = f"{type(error).__name__}: {error}"
         reason = text.splitlines()[0]
         message = f"a check of captured steps failed ({reason})"
-        return Comparison(*names, message, is_transient=_may_pass(text))
+        return Comparison(*names, message, is_transient=_is_transient(text))
     finally:
         with suppress(Exception):
             _free_memory(device)
 
 
-def _may_pass(text: str) -> bool:
-    """Return whether an error may be gone next time, so that its verdict must not be stored.
+def _is_transient(text: str) -> bool:
+    """Return whether an error may be gone next time, so that its result must not be stored.
 
-    On a GPU that other processes fill up, libraries report less than PyTorch's allocator does: no
-    algorithm whose workspace fits, a handle without memory. Under NVIDIA's MPS, the fault of one
-    process ends the others with an error of CUDA.
+    Other errors of CUDA are stored: a graph that sometimes crashes must not be trusted because it
+    did not crash once.
     """
-    return PASSING_ERROR.search(text) is not None
+    return TRANSIENT_ERROR.search(text) is not None
 
 
 def _compare(check: Check, dataset: Dataset, device: torch.device) -> Comparison:

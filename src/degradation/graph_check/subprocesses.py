@@ -45,10 +45,11 @@ def compare_each(checks: Sequence[Check], device: torch.device) -> Iterator[Comp
 def _compare_until_failure(checks: Sequence[Check], device: torch.device) -> Iterator[Comparison]:
     """Yield comparisons of one process, up to the first that has a problem: at least one."""
     pipe = subprocess.PIPE
+    command = (*COMMAND, str(os.getpid()))
     # errors go to a file, since a pipe that nobody reads could fill up and stop the process
     with (
         tempfile.TemporaryFile() as errors,
-        _ended(subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=errors)) as process,
+        _ended(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors)) as process,
     ):
         _send(process, pickle.dumps((list(checks), str(device))))
         for check in checks:
@@ -150,11 +151,12 @@ def _end_with_parent(parent: int) -> None:
 def main() -> None:
     """Compare the pickled (checks, device) that arrive on stdin; print one line of JSON for each.
 
-    Ends after the first problem.
+    The argument of the command is the id of the parent, which may have ended already. Ends after
+    the first problem.
     """
+    threading.Thread(target=_end_with_parent, args=(int(sys.argv[1]),), daemon=True).start()
     from degradation.graph_check.comparison import compare_steps  # it imports the training
 
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     # what libraries print must not be taken for an answer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -28,7 +28,7 @@ from degradation.training.device import choose_heuristic
 from degradation.training.machine import name_device
 
 DRIVER_FILE = Path("/proc/driver/nvidia/version")  # Linux
-LOCK_TIMEOUT_S = 150  # longer than a check takes whose process does not answer in time
+LOCK_TIMEOUT_S = 200  # longer than a check takes whose process neither answers nor ends
 FAULT = "fault"
 Key = dict[str, Any]  # what a verdict depends on, as JSON
 

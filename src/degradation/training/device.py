@@ -129,9 +129,10 @@ def make_reproducible(threads: int, precision: Precision) -> None:
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = not precision.deterministic
     torch.backends.cudnn.deterministic = precision.deterministic
-    # settings that those of single operations would inherit
-    backends: Any = torch.backends
-    backends.fp32_precision = backends.cudnn.fp32_precision = "none"
+    # what another program in this process may have set
+    torch.set_float32_matmul_precision("highest")
+    for owner in _list_precision_owners():
+        owner.fp32_precision = "none"
     torch.backends.cudnn.allow_tf32 = precision.dtype == TF32
     torch.backends.cuda.matmul.allow_tf32 = precision.dtype == TF32
 
@@ -152,18 +153,42 @@ def restored_settings() -> Iterator[None]:
     matmul = torch.backends.cuda.matmul
     benchmark, deterministic = cudnn.benchmark, cudnn.deterministic
     allowed = [(backend, _read_allow_tf32(backend)) for backend in (cudnn, matmul)]
-    owners: tuple[Any, ...] = (torch.backends, cudnn, cudnn.conv, cudnn.rnn, matmul)
+    matmul_precision = _read_matmul_precision()
+    owners = _list_precision_owners()
     precisions = [owner.fp32_precision for owner in owners]
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         cudnn.benchmark, cudnn.deterministic = benchmark, deterministic
+        # in this order, since each of them also changes what the next one sets
         for backend, allow_tf32 in allowed:
             if allow_tf32 is not None:
                 backend.allow_tf32 = allow_tf32
+        if matmul_precision is not None:
+            torch.set_float32_matmul_precision(matmul_precision)
         for owner, precision in zip(owners, precisions, strict=True):
             owner.fp32_precision = precision
+
+
+def _list_precision_owners() -> tuple[Any, ...]:
+    """Return everything that has an `fp32_precision`, which single operations inherit."""
+    backends: Any = torch.backends
+    cudnn, mkldnn = backends.cudnn, backends.mkldnn
+    of_cudnn = (cudnn, cudnn.conv, cudnn.rnn, backends.cuda.matmul)
+    of_mkldnn = (mkldnn, mkldnn.conv, mkldnn.rnn, mkldnn.matmul)
+    return (backends, *of_cudnn, *of_mkldnn)
+
+
+def _read_matmul_precision() -> str | None:
+    """Return the precision of matrix products, or None where PyTorch refuses to.
+
+    It refuses after something has set `fp32_precision` to what has no older name.
+    """
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
 
 
 def _read_allow_tf32(backend: Any) -> bool | None:
