@@ -5,11 +5,8 @@ import pandas as pd
 from degradation.counting import format_count
 
 MILESTONES = "config.schedule.milestones"
-# Sections of the configuration after which runs of one schedule differ in their learning rates
-OWN_CHANGES = {
-    "config.schedule.warmup": "a warm-up until a training error",
-    "config.schedule.plateau": "drops at plateaus",
-}
+WARMUP, WARMUP_ERROR = "config.schedule.warmup.lr", "config.schedule.warmup.below"
+PLATEAU = "config.schedule.plateau.patience"
 SHAPE, LINEAR_WARMUP = "config.schedule.shape", "config.schedule.linear_warmup"
 
 
@@ -31,20 +28,29 @@ def find_common_milestones(runs: pd.DataFrame) -> list[int]:
 def list_own_changes(runs: pd.DataFrame) -> list[str]:
     """Return why each of these runs may have a learning rate of its own, or an empty list.
 
-    A warm-up until a training error lasts as long as a network needs, and only from some depth on;
-    a plateau is found by each run for itself.
+    A warm-up until a training error lasts as long as a network needs, and a warm-up of deep
+    networks alone makes them differ from the shallow ones; a plateau is found by each run for
+    itself.
     """
-    reasons = []
-    for section, name in OWN_CHANGES.items():
-        columns = [column for column in runs if str(column).startswith(f"{section}.")]
-        count = int(runs[columns].notna().any(axis=1).sum())
-        if count:
-            with_it = f"{count} of {format_count(len(runs), 'run')}"
-            reasons.append(
-                f"{with_it} have {name}, so networks differ in their learning rates, not in depth"
-                " alone"
-            )
-    return reasons
+    by_error = _count_runs_with(runs, WARMUP_ERROR)
+    warmed_up = _count_runs_with(runs, WARMUP)
+    changes = {
+        "a warm-up until a training error": by_error,
+        "drops at plateaus": _count_runs_with(runs, PLATEAU),
+    }
+    if by_error == 0 and warmed_up < len(runs):
+        changes["a warm-up"] = warmed_up
+    return [
+        f"{count} of {format_count(len(runs), 'run')} have {name}, so networks differ in their"
+        " learning rates, not in depth alone"
+        for name, count in changes.items()
+        if count
+    ]
+
+
+def _count_runs_with(runs: pd.DataFrame, key: str) -> int:
+    """Return how many runs have a value of a key of their configuration."""
+    return int(runs[key].notna().sum()) if key in runs else 0
 
 
 def list_gradual_changes(runs: pd.DataFrame) -> list[str]:

@@ -28,7 +28,7 @@ from analysis.published_difference import (
 )
 from analysis.published_values import VALIDATION_ERROR, PublishedValue, find_published
 from analysis.requirements import missing_requirements
-from analysis.statistics import student_interval
+from analysis.statistics import sample_variance, student_interval
 from degradation.counting import format_count
 from degradation.metrics import (
     AUGMENTED_ERROR,
@@ -178,7 +178,7 @@ def _further_evidence(
     """Return what else can be compared; the verdict does not rest on it."""
     evidence = []
     if paper.value is not None and paper.sd is None:
-        evidence.append(_format_prediction(values))
+        evidence.append(_format_prediction(values, error_resolution(runs, column=TEST_STEP)))
     for other in find_published(data=paper.data, family=paper.family, depth=paper.depth):
         source = f"{other.source} {other.where}"
         if other.best:
@@ -195,11 +195,14 @@ def _further_evidence(
     return evidence
 
 
-def _format_prediction(values: Sequence[float]) -> str:
-    """Format the interval in which one further run of ours is expected."""
+def _format_prediction(values: Sequence[float], resolution: float) -> str:
+    """Format the interval in which one further run of ours is expected.
+
+    `resolution`: the smallest amount by which an error can change, in points.
+    """
     mean, n = float(np.mean(values)), len(values)
     quantile = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-    half_width = float(quantile * np.std(values, ddof=1) * np.sqrt(1 + 1 / n))
+    half_width = float(quantile * np.sqrt(sample_variance(values, resolution) * (1 + 1 / n)))
     expected = f"{mean - half_width:.2f} to {mean + half_width:.2f} %"
     return f"one further run of ours: {expected} (95 % prediction interval, {n} runs)"
 

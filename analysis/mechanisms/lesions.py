@@ -26,6 +26,7 @@ from analysis.plain_words import add_doubt, find_bound
 from analysis.requirements import missing_requirements
 from analysis.statistics import student_interval, welch_difference
 from analysis.story import lesions as story
+from degradation.records.schema import State
 
 POSITION = 7
 PROBE = "lesions"
@@ -58,9 +59,12 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 def judge(frame: Frame, margin: float) -> list[Claim]:
     """Return the claim that losing a block costs residual networks less than plain ones."""
     errors = average_lesions(_read_table(frame))
-    pair = family_pair(frame.runs)
-    claim = judge_deletion(errors, frame.runs, margin, pair)
-    return [account_for_missing_runs(claim, frame.runs, errors, [pair.plain, pair.residual])]
+    pair, runs = family_pair(frame.runs), frame.runs
+    claim = judge_deletion(errors, runs, margin, pair)
+    # the claim says nothing of such a depth, so a run that diverged there is not missing
+    is_excluded = runs["depth"].isin(_find_untrained(runs, pair.plain))
+    counted = runs[~(is_excluded & (runs["state"] == State.DIVERGED))]
+    return [account_for_missing_runs(claim, counted, errors, [pair.plain, pair.residual])]
 
 
 def _read_table(frame: Frame) -> pd.DataFrame:
@@ -171,7 +175,7 @@ def judge_deletion(
     plain = group_known_values(single_deletions, pair.plain, "increase")
     residual = group_known_values(single_deletions, pair.residual, "increase")
 
-    excluded_depths = _find_untrained(runs, pair.plain) & plain.keys()
+    excluded_depths = _find_untrained(runs, pair.plain)
     notes = _describe_excluded(excluded_depths, pair.plain)
     notes += find_unprobed(runs[runs["family"].isin(families)], errors)
     depths = sorted((plain.keys() & residual.keys()) - excluded_depths)
@@ -188,6 +192,7 @@ def judge_deletion(
         f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
     )
     worst = differences[decision.worst]
+    is_negligible = decision.verdict is Verdict.CONTRADICTED and 0 < worst.lower < worst.mean < margin
     bound = find_bound(worst, decision).describe()
     return Claim(
         name,
@@ -201,7 +206,7 @@ def judge_deletion(
             f" {format_change(worst.mean)} points more than {pair.residual} ones{bound}"
             f"{add_doubt(decision.verdict)}."
         ),
-        is_negligible=decision.verdict is Verdict.CONTRADICTED and 0 < worst.mean < margin,
+        is_negligible=is_negligible,
         depths=(decision.worst,),
         seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
     )

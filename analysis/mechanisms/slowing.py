@@ -12,6 +12,7 @@ from analysis.estimates import CONFIDENCE
 from analysis.family_pairs import FamilyPair
 from analysis.frame import group_by_depth
 from analysis.interval_censoring import EXPONENTIAL, GrowthFit
+from analysis.lr_drops import list_own_changes
 from analysis.mechanisms.base import NEGLIGIBLE_FRACTION
 from analysis.mechanisms.growth import LAYERS, MAX_EXPONENT, format_factor, format_fit, try_fit
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
@@ -69,6 +70,7 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
         verdict,
         decisive_line,
         evidence,
+        list_own_changes(runs[runs["family"].isin(families)]),
         plain_words=plain_words,
         is_negligible=is_negligible,
     )

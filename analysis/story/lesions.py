@@ -50,8 +50,7 @@ IN_LEAD = Wording(
     ),
     inconclusive="whether {residual} networks lose less without a block",
     negligible=(
-        "at one depth at least, what {residual} networks lose less without a block than {plain} "
-        "ones is less than the margin"
+        "at some depth, how much less {residual} networks lose without a block than {plain} ones"
     ),
 )
 DETAILS = (

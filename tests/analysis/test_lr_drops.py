@@ -34,9 +34,15 @@ def test_runs_without_the_column_have_no_milestones():
     ("columns", "reasons"),
     [
         ({}, []),
-        ({"warmup.lr": [None, None], "plateau.factor": [None, None]}, []),
-        ({"warmup": [None, None], "warmup.lr": [None, 0.01]}, ["1 of 2 runs have a warm-up until"]),
-        ({"plateau.factor": [0.1, 0.1]}, ["2 of 2 runs have drops at plateaus"]),
+        ({"warmup.lr": [None, None], "plateau.patience": [None, None]}, []),
+        (
+            {"warmup": [None, None], "warmup.lr": [None, 0.01], "warmup.below": [None, 80.0]},
+            ["1 of 2 runs have a warm-up until a training error,"],
+        ),
+        # by time: it is a part of the common schedule if all have it
+        ({"warmup.lr": [None, 0.01], "warmup.below": [None, None]}, ["1 of 2 runs have a warm-up,"]),
+        ({"warmup.lr": [0.01, 0.01], "warmup.below": [None, None]}, []),
+        ({"plateau.patience": [6, 6]}, ["2 of 2 runs have drops at plateaus"]),
     ],
 )
 def test_learning_rates_of_single_runs_are_named(columns, reasons):

@@ -48,6 +48,10 @@ def test_evidence_has_other_published_errors(build_frame):
     (claim,) = judge_published(paper_frame(build_frame, {56: RESIDUAL_56}).runs, 0.5)
     prediction = "one further run of ours: 6.50 to 7.50 %"
     assert any(line.startswith(prediction) for line in claim.evidence)
+    runs = paper_frame(build_frame, {56: [7.0] * 3}).runs.assign(test_step=0.1)
+    (claim,) = judge_published(runs, 0.5)  # equal errors are known to 0.1 points
+    assert any("one further run of ours: 6.86 to 7.14 %" in line for line in claim.evidence)
+    (claim,) = judge_published(paper_frame(build_frame, {56: RESIDUAL_56}).runs, 0.5)
     augmented = "for information: ours 0.05 % (mean of 3 runs), P1 0.04 % (one run)"
     assert any(augmented in line for line in claim.evidence)
 

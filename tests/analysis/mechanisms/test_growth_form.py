@@ -81,10 +81,21 @@ def test_networks_with_learning_rates_of_their_own_are_not_compared():
     """A warm-up that ends by the error delays deep networks, and only those."""
     frame = runs_and_curves({"plain": {20: [60] * 3, 32: [90] * 3, 44: [150] * 3, 110: [300] * 3}})
     warmup = frame.runs["depth"].map(lambda depth: 0.01 if depth == 110 else None)
-    frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.warmup.lr": warmup}))
-    claim = select_claim(convergence.build(frame, 2.0), "exponentially slow")
+    keys = {"config.schedule.warmup.lr": warmup, "config.schedule.warmup.below": 8000 * warmup}
+    frame = replace(frame, runs=frame.runs.assign(**keys))
+    explanation = convergence.build(frame, 2.0)
+    claim = select_claim(explanation, "exponentially slow")
     assert claim.verdict is Verdict.NOT_TESTED
     assert claim.decisive_line.startswith("3 of 12 runs have a warm-up until a training error")
+
+
+def test_learning_rates_of_their_own_are_a_note_to_the_comparison_of_families():
+    times = {20: [60] * 3, 32: [90] * 3}
+    frame = runs_and_curves({"plain": times, "residual": times})
+    warmup = frame.runs["depth"].map(lambda depth: 0.01 if depth == 32 else None)
+    frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.warmup.lr": warmup}))
+    claim = select_claim(convergence.build(frame, 2.0), "less slowing with depth, residual")
+    assert claim.notes[0].startswith("6 of 12 runs have a warm-up, so networks differ in their")
 
 
 @pytest.mark.fast_cases(1)

@@ -112,6 +112,15 @@ def test_lead_below_the_margin_is_negligible(frame_with_lesions):
         assert ("about as much" in explanation.introduction) != is_negligible
 
 
+def test_difference_of_unknown_sign_is_not_called_smaller(frame_with_lesions):
+    """+0.05 points, with bounds far on both sides of 0: nobody knows who loses less."""
+    residual = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - 0.05)
+    frame = frame_with_lesions(TRAINED, {**DELETED_ALONE, "residual": residual})
+    (claim,) = build(frame, 2.0).claims
+    assert claim.verdict is Verdict.CONTRADICTED
+    assert not claim.is_negligible
+
+
 @pytest.mark.parametrize(
     ("state", "verdict"),
     [("done", Verdict.REPRODUCED), ("failed", Verdict.NOT_TESTED), ("diverged", "inconclusive")],
@@ -128,6 +137,20 @@ def test_depth_whose_runs_failed_is_not_left_out(frame_with_lesions, state, verd
     runs = frame.runs.assign(state=frame.runs["state"].where(~is_deep, state))
     (claim,) = build(replace(frame, runs=runs, probes={"lesions": probed}), 2.0).claims
     assert claim.verdict == verdict
+
+
+def test_diverged_runs_of_an_excluded_depth_leave_the_verdict(frame_with_lesions):
+    """A plain network that diverged is at chance as one that did not train is."""
+    errors = {family: {**depths, 56: [1.0] * 3} for family, depths in TRAINED.items()}
+    frame = frame_with_lesions(errors)
+    has_diverged = (frame.runs["depth"] == 56) & (frame.runs["family"] == "plain")
+    runs = frame.runs.assign(state=frame.runs["state"].where(~has_diverged, "diverged"))
+    runs.loc[has_diverged, "training_error"] = 90.0
+    lesions = frame.probes["lesions"]
+    probed = lesions[~lesions["run_id"].isin(runs.loc[has_diverged, "run_id"])]
+    (claim,) = build(replace(frame, runs=runs, probes={"lesions": probed}), 2.0).claims
+    assert claim.verdict is Verdict.REPRODUCED
+    assert any("plain-56 is excluded" in note for note in claim.notes)
 
 
 def test_several_depths_need_more_to_contradict(frame_with_lesions):
