@@ -19,6 +19,7 @@
     lr                                 learning rate of the last iteration
     chance                   %         error of a network that has learned nothing
     error_step, test_step    points    resolution of the training and the test error
+    train_images             count     number of training images
     untrained                bool      whether the training error is within 2 points of chance
     ended_at                           iteration at which the last attempt diverged, failed or
                                        was stopped
@@ -78,6 +79,7 @@ TRAINING_ERROR_AT_START = "training_error_at_start"
 CHANCE = "chance"
 ERROR_STEP = "error_step"
 TEST_STEP = "test_step"
+TRAIN_IMAGES = "train_images"
 ENDED_AT = "ended_at"
 END_TIME = "end_time"
 CODE_STATE = "code"
@@ -107,6 +109,7 @@ FLOAT_COLUMNS = (
     END_TIME,
     ERROR_STEP,
     TEST_STEP,
+    TRAIN_IMAGES,
 )
 NUMERIC_COLUMNS = (
     *FLOAT_COLUMNS,

@@ -21,6 +21,7 @@ from analysis.columns import (
     FINISHED_STATES,
     PUBLISHED_CHANGE,
     TEST_STEP,
+    TRAIN_IMAGES,
     TRAINING_ERROR,
     TRAINING_ERROR_AT_START,
 )
@@ -185,7 +186,7 @@ def _describe_code(record: CachedRecord, expected: Row, config: Row) -> Row:
 
 
 def _describe_scale(metadata: Row, metric: str) -> Row:
-    """Return the chance error and the resolution of each error.
+    """Return the chance error, the resolution of each error and the number of training images.
 
     Empty if the run ended before it read its data.
     """
@@ -195,6 +196,7 @@ def _describe_scale(metadata: Row, metric: str) -> Row:
         CHANCE: error_resolution.chance_error(metadata),
         ERROR_STEP: error_resolution.training_error_step(metadata, metric),
         TEST_STEP: error_resolution.test_error_step(metadata),
+        TRAIN_IMAGES: metadata["data"].get("train"),
     }
 
 

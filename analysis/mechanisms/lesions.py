@@ -192,7 +192,9 @@ def judge_deletion(
         f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
     )
     worst = differences[decision.worst]
-    is_negligible = decision.verdict is Verdict.CONTRADICTED and 0 < worst.lower < worst.mean < margin
+    is_negligible = (
+        decision.verdict is Verdict.CONTRADICTED and 0 < worst.lower < worst.mean < margin
+    )
     bound = find_bound(worst, decision).describe()
     return Claim(
         name,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analysis.columns import CHANCE, CODE_STATE, ERROR_STEP, FINISHED_STATES
+from analysis.columns import CHANCE, CODE_STATE, FINISHED_STATES, TRAIN_IMAGES
 from analysis.frame import Frame
 from analysis.page.number_formats import format_date, format_duration
 from degradation.counting import format_count
@@ -87,9 +87,9 @@ def describe_data(runs: pd.DataFrame, name: str) -> str:
 
 
 def _count_images(runs: pd.DataFrame) -> list[str]:
-    """Return `180 training images` in a list: an error counts in steps of one of them."""
-    steps = runs[ERROR_STEP].dropna().unique()
-    return [f"{100 / steps[0]:,.0f} training images"] if len(steps) == 1 else []
+    """Return `180 training images` in a list; it is empty if runs differ or it is unknown."""
+    counts = runs[TRAIN_IMAGES].dropna().unique()
+    return [f"{counts[0]:,.0f} training images"] if len(counts) == 1 else []
 
 
 def _describe_iterations(runs: pd.DataFrame) -> str:

@@ -43,24 +43,35 @@ SHARED_OPTIM_KEYS = ("name", "lr", "weight_decay", "decay", "batch_size")
 # A constructed network hashes, under this key, the values in which its parent differs from it.
 PARENT_KEY = "parent"
 
+# Keys of hashed sections that change no number; the data are hashed by their content
+UNHASHED_DATA_KEYS = ("data.root", "data.margin", "data.stream.workers")
+
 RUN_ID_PATTERN = re.compile(r"[a-z-]+-d\d+-s\d+-[0-9a-f]{8}", re.ASCII)
 MAX_RUN_ID_LENGTH = 99  # characters
 
 
-def compute_run_id(config: Config, content: str) -> str:
+def compute_run_id(config: Config, data_fingerprint: str) -> str:
     """Return the id of a run, such as `residual-d56-s3-1f2e3d4c`.
 
     Args:
         config: the configuration of the run.
-        content: identifies the content of the data set (`degradation.data.fingerprint`).
+        data_fingerprint: identifies the content of the data set (`degradation.data.fingerprint`).
     """
-    return build_run_id(config, hashed_values(config, content))
+    return build_run_id(config, hashed_values(config, data_fingerprint))
 
 
 def build_run_id(config: Config, hashed: dict[str, Any]) -> str:
     """Return the id of the run with these hashed values, which `hashed_values` returns."""
     prefix = run_id_prefix(family(config.model), config.model.depth, config.seed)
     return prefix + hash_values(hashed)
+
+
+def identify_without_data(config: Config) -> str:
+    """Return what is the same for two configurations of one run, without reading any data.
+
+    The root stands for the data, so only configurations of one sweep can be compared.
+    """
+    return compute_run_id(config, data_fingerprint=str(config.data.root))
 
 
 def run_id_prefix(family_name: str, depth: int, seed: int) -> str:
@@ -94,7 +105,7 @@ def numerics_version(config: Config) -> int:
     return CORRECTED_VERSION if is_corrected else NUMERICS_VERSION
 
 
-def hashed_values(config: Config, content: str) -> dict[str, Any]:
+def hashed_values(config: Config, data_fingerprint: str) -> dict[str, Any]:
     """Return all values that the id covers, nested as in the configuration.
 
     Keys that do not affect this run have a fixed value, and keys in HASH_DEFAULTS are absent if
@@ -105,12 +116,12 @@ def hashed_values(config: Config, content: str) -> dict[str, Any]:
 
     Args:
         config: the configuration of the run.
-        content: identifies the content of the data set (`degradation.data.fingerprint`).
+        data_fingerprint: identifies the content of the data set (`degradation.data.fingerprint`).
     """
     values: dict[str, Any] = {
         "numerics_version": numerics_version(config),
         "seed": config.seed,
-        "data": _data_values(config) | {"content": content},
+        "data": _data_values(config) | {"content": data_fingerprint},
         "model": _model_values(config),
         "optim": _optim_values(config),
         "schedule": _schedule_values(config),

@@ -178,6 +178,7 @@ def test_columns_of_runs_hold_what_their_names_say(tmp_path, kind):
         "torch": "2.0",
         "chance": 88.0,
         "test_step": 0.4,
+        "train_images": 800,
         "data": "digits",
         "config.schedule.milestones": "[40]",
     }

@@ -40,7 +40,10 @@ def test_runs_without_the_column_have_no_milestones():
             ["1 of 2 runs have a warm-up until a training error,"],
         ),
         # by time: it is a part of the common schedule if all have it
-        ({"warmup.lr": [None, 0.01], "warmup.below": [None, None]}, ["1 of 2 runs have a warm-up,"]),
+        (
+            {"warmup.lr": [None, 0.01], "warmup.below": [None, None]},
+            ["1 of 2 runs have a warm-up,"],
+        ),
         ({"warmup.lr": [0.01, 0.01], "warmup.below": [None, None]}, []),
         ({"plateau.patience": [6, 6]}, ["2 of 2 runs have drops at plateaus"]),
     ],

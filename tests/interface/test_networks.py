@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import degradation
-from degradation.metrics import CLEAN_ERROR, TEST_ERROR
+from degradation.metrics import AUGMENTED_ERROR, CLEAN_ERROR, TEST_ERROR
 
 SCALED = {"model.block": "scaled"}
 
@@ -67,6 +67,22 @@ def test_network_of_another_block_cannot_grow(tiny_keys):
 def test_run_is_measured_on_its_own_data(plain_run):
     last = plain_run.curve().iloc[-1]
     assert degradation.measure_errors(plain_run)[TEST_ERROR] == last[TEST_ERROR]
+
+
+@pytest.mark.parametrize(
+    "own", [{"data.normalisation": "pixel"}, {"model.bn_statistics": "exact"}], ids=str
+)
+def test_run_is_measured_under_its_own_configuration(tiny_keys, own):
+    """An override replaces one value; what the run was trained with stays."""
+    run = degradation.train("plain", **(tiny_keys | {"overrides": tiny_keys["overrides"] | own}))
+    last = run.curve().iloc[-1]
+    for overrides in (None, {}, {"threads": 1}):
+        errors = degradation.measure_errors(run, overrides=overrides)
+        for name in (CLEAN_ERROR, AUGMENTED_ERROR, TEST_ERROR):
+            assert errors[name] == last[name], (name, overrides)
+    changed = {"data.normalisation": "channel", "model.bn_statistics": "moving"}
+    errors = degradation.measure_errors(run, overrides=changed)
+    assert errors[CLEAN_ERROR] != last[CLEAN_ERROR]
 
 
 @pytest.mark.parametrize("shape", [{"channels": 3}, {"channels": 1, "classes": 5}])

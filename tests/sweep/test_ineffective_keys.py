@@ -25,7 +25,9 @@ def test_key_without_effect_is_found(overrides, ineffective):
 
 def test_key_without_effect_is_one_line(caplog):
     expand_configs(["model=plain", "schedule=constant", "schedule.factor=0.2,0.3"])
-    line = "schedule.factor: has no effect on the runs of this sweep; its 2 values are one run"
+    line = (
+        "schedule.factor: has no effect on the runs of this sweep; its 2 values give the same run"
+    )
     assert caplog.messages == [line]
 
 

@@ -77,6 +77,22 @@ def test_one_report_has_one_value(override):
     key = override.partition("=")[0]
     with pytest.raises(ConfigError, match=rf"^{key}: several values are not allowed"):
         check_command_line(["model=plain", override], "config", True, True)
+    # report, status and others do not start a sweep
+    with pytest.raises(ConfigError, match=rf"^{key}: several values are not allowed"):
+        expand_configs(["model=plain", override])
+
+
+def test_single_run_has_a_line_for_a_value_without_effect(caplog):
+    overrides = ["model.depth=8", "data.pad=0", "data.normalise=after_padding"]
+    check_command_line(overrides, "config", False, True)
+    assert caplog.messages == ["data.normalise=after_padding: has no effect on these runs"]
+
+
+def test_number_of_loading_processes_is_not_said_to_have_no_effect(caplog, tmp_path):
+    """It changes no number, but how long loading takes."""
+    overrides = ["experiment=imagenet", f"data.root={tmp_path}", "data.stream.workers=3"]
+    expand_configs([*overrides, "seed=0"])
+    assert caplog.messages == []
 
 
 def test_single_run_of_an_experiment_that_states_no_mode_is_refused(tmp_path, monkeypatch):

@@ -1,14 +1,14 @@
 """Networks outside of a run: draw one from a seed, deepen a trained one, and measure its errors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from degradation.config import ConfigError
+from degradation.config import Config, ConfigError, check
 from degradation.config.architecture import GROWABLE, find_obstacle_to_growth
 from degradation.data.datasets import Dataset, StreamedDataset, load_dataset
 from degradation.data.loaders import build_loader
@@ -18,6 +18,7 @@ from degradation.interface.trained_run import TrainedRun
 from degradation.models.build import require_blocks
 from degradation.models.construction import grow as grow_network
 from degradation.models.network import Network
+from degradation.registry import DATASETS
 from degradation.training.device import (
     choose_device,
     make_reproducible,
@@ -25,6 +26,7 @@ from degradation.training.device import (
     restored_settings,
 )
 from degradation.training.distributed import SINGLE
+from degradation.training.evaluate import eval_batchnorm
 from degradation.training.evaluate import measure_errors as measure
 from degradation.training.initial_network import build_initial_network
 
@@ -116,22 +118,28 @@ def measure_errors(
     Args:
         network: any module that maps images (N, C, H, W) of the data set to logits (N, classes).
             A copy is measured, so it is neither moved nor changed. A run means its trained
-            network and, unless `data` says otherwise, its data and precision.
+            network and its configuration; without `data` and `overrides`, the errors are those of
+            its last evaluation.
         data: a file of conf/data, such as "digits" or "cifar10"; None: the default in conf/, or
             the run's own.
-        device: auto, cpu, cuda or mps; None: the default in conf/.
-        overrides: further keys by their dotted names, such as {"data.root": "images"}.
+        device: auto, cpu, cuda or mps; None: the default in conf/, or the run's own.
+        overrides: further keys by their dotted names, such as {"data.root": "images"}. They replace
+            single values of a run's configuration.
 
     Raises:
         UserError: a value is not allowed, the data cannot be loaded, or the network does not take
             images of this data set.
     """
     with user_errors():
-        config = compose_run(overrides, data=data, device=device)
         if isinstance(network, TrainedRun):
-            if data is None and overrides is None:
-                config = replace(network.config, device=device or network.config.device)
+            config = _change_config(network.config, overrides or {}, data, device)
+            iteration = config.schedule.iterations
             network = network.network()
+        else:
+            # the BN statistics of a module are those that it holds
+            config = compose_run(overrides, data=data, device=device)
+            config = replace(config, model=replace(config.model, bn_statistics="moving"))
+            iteration = 0
         chosen = choose_device(config.device)
         dataset = load_dataset(config.data)
         _check_fit(network, dataset, config.data.name)
@@ -140,8 +148,46 @@ def measure_errors(
     measured = measured.to(memory_format=memory_format(config.precision, chosen))
     with restored_settings():
         make_reproducible(config.threads, config.precision)
-        errors = measure(measured, loader, 0, config.precision, SINGLE)
+        with eval_batchnorm(measured, config, loader):
+            errors = measure(measured, loader, iteration, config.precision, SINGLE)
     return dict(errors)
+
+
+def _change_config(
+    config: Config, overrides: Mapping[str, Any], data: str | None, device: str | None
+) -> Config:
+    """Return a run's configuration with some values replaced. Raises ConfigError.
+
+    Args:
+        config: that of the run.
+        overrides: values by dotted name.
+        data: a file of conf/data, which replaces the whole section; None: the run's own.
+        device: the device to use; None: the run's own.
+    """
+    own_data: dict[str, Any] = {}
+    if data is None and not {"data", "data.name"} & overrides.keys():
+        key = "data" if DATASETS.is_built_in(config.data.name) else "data.name"
+        own_data = {key: config.data.name, "data.root": config.data.root}
+    composed = compose_run({**own_data, **overrides}, data=data, device=device)
+    changed = [*overrides]
+    if data is not None:
+        changed.append("data")
+    if device is not None:
+        changed.append("device")
+    for key in changed:
+        config = _copy_value(config, composed, key.split("."))
+    check(config)
+    return config
+
+
+def _copy_value(target: Any, source: Any, names: Sequence[str]) -> Any:
+    """Return a section of a configuration with the value of one key from another section."""
+    name, *rest = names
+    value = getattr(source, name)
+    own = getattr(target, name)
+    if rest and is_dataclass(own) and is_dataclass(value):
+        value = _copy_value(own, value, rest)
+    return replace(target, **{name: value})
 
 
 def _check_fit(network: nn.Module, dataset: Dataset | StreamedDataset, data_name: str) -> None:

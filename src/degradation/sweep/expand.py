@@ -52,6 +52,7 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
         schema.check_overrides(quoted)
         with schema.initialise_hydra():
             base = _compose_base(config_name, quoted)
+            check_one_report(OverridesParser.create().parse_overrides(list(quoted)))
             expanded = list(_expand(base, config_name, quoted))
             _warn_of_effects(base, expanded, config_name, quoted)
         configs += expanded
@@ -82,6 +83,7 @@ def check_command_line(
         if not multirun and base.hydra.mode is not RunMode.MULTIRUN:
             schema.check_single_values(typed)
             check_is_one_run(base, parsed)
+            _warn_of_effects(base, [_read_without_hydra(base)], config_name, overrides)
             return None
         check_one_report(parsed)
         # each configuration is checked when it is composed
@@ -120,6 +122,14 @@ def _compose_base(config_name: str, overrides: Sequence[str]) -> DictConfig:
         if not override.is_sweep_override()
     ]
     return schema.compose_overrides(config_name, fixed, return_hydra_config=True)
+
+
+def _read_without_hydra(composed: DictConfig) -> Config:
+    """Return the configuration of a composition that holds Hydra's own too. Raises ConfigError."""
+    own = composed.copy()
+    with read_write(own), open_dict(own):
+        del own["hydra"]
+    return schema.read(own)
 
 
 def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Iterator[Config]:

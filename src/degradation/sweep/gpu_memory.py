@@ -25,8 +25,7 @@ TRAINING_COPIES = 6
 # Tensors of the size of the largest output that an evaluation holds: input and output of a layer,
 # BN's, the shortcut, and cuDNN's workspaces, once each for eager calls and for the graph. On an
 # H200, the workspaces made them about 19 in fp32 (a run of residual-20 reserved 4.4 GiB); the rest
-# is a reserve, since other cards and networks have other workspaces, and a run that finds too little
-# memory fails
+# is a reserve for other cards and networks, since a run that finds too little memory fails
 EVALUATION_COPIES = 25
 
 

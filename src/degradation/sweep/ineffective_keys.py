@@ -1,4 +1,4 @@
-"""Swept keys that change no run: their values are one run, which is trained only once."""
+"""Swept keys that change no run: their values give the same run, which is trained only once."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from degradation.config import Config, family
-from degradation.run_id import compute_run_id, run_id_prefix
+from degradation.run_id import identify_without_data, run_id_prefix
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def warn_of_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
     ineffective = list_ineffective_keys(configs)
     for key, count in ineffective.items():
         _warn_once(
-            f"{key}: has no effect on the runs of this sweep; its {count} values are one run"
+            f"{key}: has no effect on the runs of this sweep; its {count} values give the same run"
         )
     return ineffective
 
@@ -40,7 +40,7 @@ def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
     """
     if len({_readable_id(config) for config in configs}) == len(configs):
         return {}  # most sweeps; computing all ids takes longer
-    run_ids = [_identify(config) for config in configs]
+    run_ids = [identify_without_data(config) for config in configs]
     if len(set(run_ids)) == len(configs):
         return {}
     rows = [dict(_list_values(config)) for config in configs]
@@ -69,11 +69,6 @@ def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
 def _readable_id(config: Config) -> str:
     """Return the readable part of the run id."""
     return run_id_prefix(family(config.model), config.model.depth, config.seed)
-
-
-def _identify(config: Config) -> str:
-    """Return what is the same for two configurations of one run, without reading any data."""
-    return compute_run_id(config, content=str(config.data.root))
 
 
 def _list_values(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -17,15 +17,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from degradation.config import Config, ConfigError
 from degradation.config.composition import compose_overrides
+from degradation.config.overrides import EXPERIMENT
 from degradation.config.schema import KEYS
-from degradation.run_id import compute_run_id
+from degradation.run_id import UNHASHED_DATA_KEYS, identify_without_data
 
 log = logging.getLogger(__name__)
 
-EXPERIMENT = "experiment"
 HASHED_SECTIONS = ("data", "model", "precision", "schedule")  # that of `optim` has its own check
-UNHASHED_KEYS = ("data.root", "data.margin")
-REPORT_KEYS = ("record_root", "training_error", "data.margin", "report.titles")
+# Keys that change the report, but no run: where its records are, what its claims are about, and how
+# its figures are titled
+RECORD_ROOT = "record_root"
+REPORT_KEYS = (RECORD_ROOT, "training_error", "data.margin", "report.titles")
 UNKNOWN = object()
 
 
@@ -104,7 +106,10 @@ def warn_of_idle_overrides(
             continue
         pairs = [(config, _replace(config, key.split("."), before)) for config in configs]
         changed = [(config, other) for config, other in pairs if other != config]
-        if changed and all(_identify(config) == _identify(other) for config, other in changed):
+        if changed and all(
+            identify_without_data(config) == identify_without_data(other)
+            for config, other in changed
+        ):
             _warn_once(f"{_get_text(override)}: has no effect on these runs")
 
 
@@ -114,7 +119,7 @@ def warn_of_equal_runs(configs: Sequence[Config], ineffective: Mapping[str, int]
     `ineffective`: the swept keys without effect (`ineffective_keys.list_ineffective_keys`).
     """
     # the jobs of landscape.py are not equal when their run is: each measures a part of its points
-    distinct = len({(_identify(config), repr(config.landscape)) for config in configs})
+    distinct = len({(identify_without_data(config), repr(config.landscape)) for config in configs})
     if distinct < len(configs) and not ineffective:
         _warn_once(
             f"this sweep has {len(configs)} combinations but only {distinct} different runs:"
@@ -133,7 +138,7 @@ def _sets_a_hashed_value(override: Override) -> bool:
     key = override.key_or_group
     if key not in KEYS or is_dataclass(KEYS[key].type):  # a section, or an option of a group
         return False
-    return key.partition(".")[0] in HASHED_SECTIONS and key not in UNHASHED_KEYS
+    return key.partition(".")[0] in HASHED_SECTIONS and key not in UNHASHED_DATA_KEYS
 
 
 def _list_leaves(section: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -174,11 +179,6 @@ def _replace(section: Any, names: Sequence[str], value: Any) -> Any:
     name, *rest = names
     new = _replace(getattr(section, name), rest, value) if rest else value
     return replace(section, **{name: new})
-
-
-def _identify(config: Config) -> str:
-    """Return what is the same for two configurations of one run, without reading any data."""
-    return compute_run_id(config, content=str(config.data.root))
 
 
 @cache

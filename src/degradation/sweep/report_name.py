@@ -21,14 +21,10 @@ from degradation.config.schema import KEYS
 from degradation.data.fingerprint import data_fingerprint
 from degradation.errors import UserError
 from degradation.registry import DATASETS
-from degradation.run_id import hashed_values
+from degradation.run_id import UNHASHED_DATA_KEYS, hashed_values
+from degradation.sweep.override_effects import RECORD_ROOT, REPORT_KEYS
 from degradation.sweep.runs import SweepRun, expand_runs
 
-# Keys that change the report, but no run: where its records are, what its claims are about, and how
-# its figures are titled.
-RECORD_ROOT = "record_root"
-REPORT_KEYS = (RECORD_ROOT, "training_error", "data.margin", "report.titles")
-UNHASHED_KEYS = ("data.root", "data.stream.workers")  # in sections that are hashed otherwise
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9.+_-]+")
 HASH_DIGITS = 8
 REPORTS = Path("reports")  # the folder in which each report has a folder of its name
@@ -88,7 +84,7 @@ def _changes_report(override: Override, keys: Sequence[str], config: Config) -> 
     if key in REPORT_KEYS:
         return True
     hashed_sections = hashed_values(config, data_fingerprint(config.data)).keys()
-    return key.partition(".")[0] in hashed_sections and key not in UNHASHED_KEYS
+    return key.partition(".")[0] in hashed_sections and key not in UNHASHED_DATA_KEYS
 
 
 def _expand_whole(parsed: Sequence[Override], changing: Sequence[Override]) -> list[SweepRun]:

@@ -183,7 +183,8 @@ def test_quiet_line_says_data_runs_seeds_device_time_and_date(build_frame):
 
 def test_images_of_ones_own_are_described_as_far_as_known(build_frame):
     frame = build_frame({"plain": {20: [1.0]}}, data="image_folder", chance=200 / 3)
-    frame.runs["error_step"] = 100 / 180
+    frame.runs["train_images"] = 180
+    frame.runs["error_step"] = 100 / 5120  # of the running error: it is averaged over batches
     assert list_facts(frame)[0] == (
         "images of one's own (180 training images, chance error 66.7 %)"
     )
