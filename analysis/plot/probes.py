@@ -2,8 +2,8 @@
 
 Each function takes rows that `load_probes` returned for the probe that its docstring names. A panel
 shows one family, and one time point where the probe has several; `family` may be omitted if the
-table has only one. Functions raise UserError if the rows lack the requested values, or if the runs
-of the family differ in more than depth and seed.
+table has only one. Functions raise UserError if the rows lack the requested values, if the runs of
+the family differ in more than depth and seed, or if they were not all measured in the same way.
 """
 
 import pandas as pd
@@ -19,12 +19,15 @@ from analysis.figures import paths as paths_figure
 from analysis.figures import responses as responses_figure
 from analysis.figures import shattering as shattering_figure
 from analysis.figures.layout import list_depths, make_depth_handles
+from analysis.mechanisms.landscape import SPECIFICATION
 from analysis.mechanisms.lesions import average_lesions, mark_shape_changes
 from analysis.mechanisms.paths import measure_lengths
 from analysis.plot.equal_settings import check_equal_settings
 from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import select_one
 from analysis.probes import END, INITIALISATION
+from degradation.config import ConfigError
+from degradation.records.schema import IMAGES
 
 
 def gradient_flow(
@@ -197,7 +200,7 @@ def landscape_line(
 
     `column`: "loss" or "error".
     """
-    rows = select_one(_select_family(table, family), "shape", "line")
+    rows = _select_family(select_one(table, "shape", "line"), family)
     with panel(ax) as axes:
         landscape_figure.draw_lines(rows, axes, column, list_depths(rows))
         axes.set_yscale("log" if column == "loss" else "linear")
@@ -231,10 +234,19 @@ def landscape_contours(
 def _select_family(table: pd.DataFrame, family: str | None) -> pd.DataFrame:
     """Return the rows of one family, whose runs differ in depth and seed only.
 
-    Raises ConfigError if there is no such family, several to choose from, or another difference.
+    Raises ConfigError if there is no such family, several to choose from, or another difference,
+    such as in the number of images that a probe was measured on.
     """
     rows = select_one(table, "family", family)
     check_equal_settings(rows, "rows")
+    for column in (IMAGES, *SPECIFICATION):
+        values = sorted(rows[column].unique()) if column in rows else []
+        if len(values) > 1:
+            raise ConfigError(
+                f"{column}: the runs were measured with {', '.join(map(str, values))}, which must"
+                f' not be averaged; allowed: one value, as in table[table["{column}"] =='
+                f" {values[0]}]"
+            )
     return rows
 
 

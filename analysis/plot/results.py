@@ -28,6 +28,7 @@ from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import check_columns, line_style
 from analysis.summary import compute_interval
 from analysis.tables import ERROR_KIND, to_frame
+from degradation.config import ConfigError
 from degradation.metrics import ITERATION, METRICS, PERCENT, TEST_ERROR
 
 OTHER_MARGIN = 0.15  # of the range of a metric that is not an error, for the printed means
@@ -116,16 +117,21 @@ def error_against_iteration(
 ) -> Axes:
     """Draw a metric against iteration: means over runs, with a band from lowest to highest.
 
-    There is one line per family and depth; a diverged run counts as chance error.
+    There is one line per family and depth; a diverged run counts as chance error. Runs that have
+    not finished are not drawn, since the late points would be means over other runs than the early
+    ones.
 
     Args:
         curves: rows of `load_curves` whose runs differ in family, depth and seed only.
         metric: the column to draw, such as "test/error" or "train/clean_loss".
 
     Raises:
-        UserError: the table has no rows or lacks a column, or the runs differ in other keys.
+        UserError: no run has finished, the table lacks a column, or the runs differ in other keys.
     """
-    check_columns(curves, ["run_id", "family", "depth", ITERATION, metric])
+    check_columns(curves, ["run_id", "family", "depth", "state", ITERATION, metric])
+    curves = _select_finished(curves)
+    if curves.empty:
+        raise ConfigError("state: no run of the table has finished; allowed: at least one")
     check_equal_settings(curves, "curves")
     curves = curves.drop_duplicates(["run_id", ITERATION])  # tables may have been joined
     families, depths = list_families(curves), list_depths(curves)

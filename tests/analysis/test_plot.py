@@ -126,6 +126,20 @@ def test_curves_are_means_over_runs(build_frame, ax):
     assert line.get_color() == FAMILY_STYLES["residual"]["color"]
 
 
+def test_curves_are_those_of_finished_runs(build_frame, ax):
+    """Else the late points would be means over other runs than the early ones."""
+    curves = build_frame(ERRORS).curves.assign(chance=90.0)
+    is_stopped = (curves["family"] == "plain") & (curves["seed"] == 1)
+    state = curves["state"].where(~is_stopped, "partial")
+    stopped = curves.assign(state=state)[~is_stopped | (curves["iteration"] == 200)]
+    plot.error_against_iteration(stopped[stopped["depth"] == 56], ax)
+    of_one_run = curves[(curves["family"] == "plain") & (curves["seed"] == 0)]
+    errors = of_one_run[of_one_run["depth"] == 56]["training_error"].tolist()
+    assert heights(ax, "plain") == ([200, 400], errors)
+    with pytest.raises(UserError, match=r"^state: no run of the table has finished"):
+        plot.error_against_iteration(curves.assign(state="running"))
+
+
 def test_gradient_flow_draws_one_family_and_time(ax):
     rows = []
     for family, factor in (("plain", 1.0), ("residual", 2.0)):

@@ -74,3 +74,18 @@ def test_contours_share_the_scale_of_the_table(ax):
     assert plot.landscape_contours(landscape_table(), ax) is ax
     assert len(ax.collections) == 2  # filled contours and their lines
     assert ax.get_title() == "residual, 8 layers"
+
+
+def test_measurements_on_other_numbers_of_images_are_not_averaged():
+    table = probe_tables.gradient_flow_table({"residual": {8: {0: [4.0, 2.0]}}})
+    joined = pd.concat([table.assign(pictures=128), table.assign(pictures=256)])
+    with pytest.raises(
+        UserError, match=r"^pictures: the runs were measured with 128, 256, .*128\]$"
+    ):
+        plot.gradient_flow(joined)
+    plot.gradient_flow(joined[joined["pictures"] == 128])
+    points = landscape_table()
+    other = points.assign(points=points["points"] + 2)
+    for draw in (plot.landscape_line, plot.landscape_contours):
+        with pytest.raises(UserError, match=r"^points: the runs were measured with "):
+            draw(pd.concat([points, other]))
