@@ -1,32 +1,66 @@
 """Does degradation persist with more iterations? (He et al. 2015, section 4.1)"""
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from analysis.claim import Claim
+from analysis.claim import Claim, not_tested
 from analysis.claims import judge_degradation
 from analysis.comparisons.base import FactorSection
 from analysis.family_pairs import family_pair
+from analysis.lr_drops import MILESTONES
 
 KEY = "config.schedule.iterations"
+NAME = "longer training"
 
 
 def judge_longest_schedule(runs: pd.DataFrame, margin: float) -> Claim:
-    """Judge degradation at the longest schedule; the shorter ones are added to the evidence."""
+    """Judge degradation at the longest schedule; the shorter ones are added to the evidence.
+
+    Not tested if the schedules differ in more than their length.
+    """
     pair = family_pair(runs)
     longest = runs[KEY].max()
+    statement = f"after {longest} iterations, degradation still exceeds {margin:g} points"
+    reasons = _list_other_differences(runs)
+    if reasons:
+        return not_tested(NAME, statement, reasons)
     claim = judge_degradation(runs[runs[KEY] == longest], margin, pair)
     evidence = list(claim.evidence)
     for iterations, group in runs[runs[KEY] < longest].groupby(KEY):
         shorter = judge_degradation(group, margin, pair)
         evidence.append(f"for comparison, {iterations} iterations: {shorter.decisive_line}")
-    statement = f"after {longest} iterations, degradation still exceeds {margin:g} points"
-    return replace(claim, name="longer training", statement=statement, evidence=evidence)
+    return replace(claim, name=NAME, statement=statement, evidence=evidence)
 
 
-def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
-    return [judge_longest_schedule(runs, margin)]
+def _list_other_differences(runs: pd.DataFrame) -> list[str]:
+    """Return why these schedules are not one schedule of several lengths, or an empty list.
+
+    The learning rate must drop after the same fractions of the iterations, to the nearest
+    iteration. Runs that also differ in the shape of the schedule are compared by shape.
+    """
+    columns = [column for column in (KEY, MILESTONES) if column in runs]
+    shortest, *others = runs[columns].drop_duplicates().sort_values(KEY).to_dict("records")
+    tolerance = 1 / shortest[KEY]
+    expected = _find_drops(shortest)
+    for schedule in others:
+        drops = _find_drops(schedule)
+        if len(drops) != len(expected) or not np.allclose(drops, expected, rtol=0, atol=tolerance):
+            texts = f"{_describe_schedule(shortest)} and {_describe_schedule(schedule)}"
+            return [f"the schedules differ in more than their length: {texts}"]
+    return []
+
+
+def _find_drops(schedule: dict[Any, Any]) -> list[float]:
+    """Return the fractions of the iterations after which the learning rate drops."""
+    milestones = str(schedule.get(MILESTONES, "[]")).strip("[]").split(",")
+    return [int(text) / schedule[KEY] for text in milestones if text.strip()]
+
+
+def _describe_schedule(schedule: dict[Any, Any]) -> str:
+    return f"{schedule[KEY]} iterations (milestones {schedule.get(MILESTONES, '[]')})"
 
 
 SECTION = FactorSection(

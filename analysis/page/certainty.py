@@ -8,14 +8,14 @@ TEXTS = {
     Verdict.REPRODUCED: "Sure, even by the cautious estimate from {seeds}.",
     Verdict.CONTRADICTED: "Surely not, even by the favourable estimate from {seeds}.",
     Verdict.INCONCLUSIVE: "Not settled; {seeds} leave both answers open.",
-    Verdict.NOT_TESTED: "Not known; runs that it needs are missing.",
+    Verdict.NOT_TESTED: "Not known; these runs cannot test it.",
 }
 SEEDS_LEFT = "Not settled by {seeds}."
 MORE_SEEDS = "more seeds"
 NEGLIGIBLE = "Surely too small to matter; {seeds} show it."
 # Of the headline of a comparison: its questions, about all values together, may be open although
 # the headline says what is sure of single values.
-STATED = "Stated above of a value: only what its runs show with 95 % confidence."
+STATED = "Stated above is only what the runs show with 95 % confidence."
 ANSWERED = "Sure; {seeds} show it with 95 % confidence."
 
 

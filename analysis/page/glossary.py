@@ -55,7 +55,8 @@ TERMS = (
     Term(
         "margin",
         r"margins?",
-        "The smallest difference that counts as one. It is chosen before training.",
+        "The smallest difference that counts as one. For a fair verdict, it is chosen before"
+        " training.",
     ),
     Term(
         "bound",

@@ -1,14 +1,12 @@
 """Handle runs whose numbers the current code no longer reproduces (`retrain_outdated`)."""
 
 import logging
-import shutil
-from contextlib import suppress
 
 from degradation.code_comparison import verify_trained_code
 from degradation.config import Config, ConfigError
 from degradation.progress import notify
 from degradation.records.record import Record
-from degradation.records.schema import CHECKPOINT_FILE, LANDSCAPE_DIR, RecordError
+from degradation.records.schema import CHECKPOINT_FILE, RecordError
 from degradation.records.trained_code import CodeState
 
 log = logging.getLogger(__name__)
@@ -32,9 +30,7 @@ def discard_if_outdated(config: Config, record: Record) -> bool:
         notify(f"{problem}; retrain_outdated=true retrains it")
         return False
     log.warning("%s; retraining it", problem)
-    record.discard_manifest()
-    with suppress(FileNotFoundError):
-        shutil.rmtree(record.path(LANDSCAPE_DIR))  # it was measured around other weights
+    record.discard_result()
     return True
 
 

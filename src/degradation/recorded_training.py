@@ -73,7 +73,7 @@ def train_and_record(
     if record.path(DONE_FILE).exists():
         mismatch = record.find_mismatch(verify_contents=True)
         log.warning("%s: %s; retraining the run", record.run_id, mismatch)
-        record.discard_manifest()
+        record.discard_result()
 
     build_trainer = partial(Trainer, config, dataset, device)
     trainer, resume_state = resume(config, record, build_trainer)

@@ -52,8 +52,8 @@ def test_typed_text_is_kept_in_a_name_and_in_paths(compose_config, text):
 def test_typed_text_is_kept_in_a_sweep():
     configs = expand_configs([f"name={','.join(NUMBER_LIKE)}"])
     assert [config.name for config in configs] == NUMBER_LIKE
-    configs = expand_configs(["record_root=choice(1_0,'1.50')", "name='2_0',b"])
-    texts = [(config.record_root, config.name) for config in configs]
+    configs = expand_configs(["tracking.project=choice(1_0,'1.50')", "name='2_0',b"])
+    texts = [(config.tracking.project, config.name) for config in configs]
     assert texts == [("1_0", "2_0"), ("1_0", "b"), ("1.50", "2_0"), ("1.50", "b")]
 
 

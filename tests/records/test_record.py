@@ -16,6 +16,7 @@ from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,
     DONE_FILE,
+    LANDSCAPE_DIR,
     METRICS_FILE,
     PROBES_FILE,
     RUN_FILE,
@@ -126,6 +127,17 @@ def test_changed_finished_record_is_unfinished(record, name):
     record.path(name).write_bytes(content)
     assert record.outcome() is None
     assert record.state() is State.PARTIAL
+
+
+def test_discarded_result_takes_its_landscape_along(record):
+    """It was measured around weights that will be replaced."""
+    finish(record)
+    record.path(LANDSCAPE_DIR).mkdir()
+    record.append(f"{LANDSCAPE_DIR}/0-of-1.jsonl", {"shape": "line"})
+    record.discard_result()
+    assert record.outcome() is None
+    assert not record.path(LANDSCAPE_DIR).exists()
+    record.discard_result()  # there is nothing left
 
 
 def test_changed_weights_are_not_read(record):

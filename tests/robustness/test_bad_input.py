@@ -42,7 +42,7 @@ BAD = {
     "threads": "0 -1 1000000",
     "allow_device_change": "maybe",
     "retrain_outdated": "maybe",
-    "record_root": "'' 'a\nb' 'a\x00b' " + "r" * 300,
+    "record_root": "'' 'a\nb' 'a\x00b' '~' '~/runs' " + "r" * 300,
     "training_error": "best",
     "report.titles": "none Neutral ''",
     "data.name": "mnist ../digits",

@@ -5,12 +5,15 @@ import runpy
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from degradation.config import CONF, ConfigError
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, SECONDS, State
+from degradation.records.trained_code import CodeState
 from degradation.run import train
+from degradation.sweep import cost as cost_module
 from degradation.sweep.cost import (
     PASSES,
     MeasuredRate,
@@ -85,6 +88,15 @@ def test_done_run_costs_nothing_and_partial_run_its_rest(finished, tiny):
     first, second = estimate_costs([locate_run(finished), locate_run(partial)], [], 1e9)
     assert (first.state, first.remaining_iterations, first.seconds) == (State.DONE, 0, 0.0)
     assert (second.state, second.remaining_iterations) == (State.PARTIAL, 4)
+
+
+def test_outdated_run_costs_all_of_it_if_it_is_retrained(finished, monkeypatch):
+    outdated = SimpleNamespace(state=CodeState.OUTDATED)
+    monkeypatch.setattr(cost_module, "verify_in_subprocess", lambda _run: outdated)
+    for retrained, remaining in ((False, 0), (True, 12)):
+        run = locate_run(replace(finished, retrain_outdated=retrained))
+        (estimated,) = estimate_costs([run], [], 1e9)
+        assert estimated.remaining_iterations == remaining
 
 
 def test_record_bytes_match_a_finished_record(finished):

@@ -181,3 +181,8 @@ OPTIONS = Predicate(
     lambda options: all(isinstance(value, bool | int | float | str) for value in options.values()),
 )
 FOLDER = Predicate("the path of a folder, without line breaks", _is_folder_path)
+# A shell expands ~, but neither Hydra nor Python does: a folder of this name would be created
+FOLDER_WITHOUT_TILDE = Predicate(
+    "the path of a folder, without line breaks and without ~ for the home folder",
+    lambda value: _is_folder_path(value) and not value.startswith("~"),
+)

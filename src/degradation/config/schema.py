@@ -13,6 +13,7 @@ from degradation.config.rules import (
     COUNT,
     DEPTH,
     FOLDER,
+    FOLDER_WITHOUT_TILDE,
     ITERATIONS,
     NAME,
     NOT_NEGATIVE,
@@ -312,7 +313,7 @@ class Config:
     cuda_graphs: bool = key("replay training steps on a CUDA GPU; false: launch each kernel singly")
     allow_device_change: bool = key("resume a partial run on another device type")
     retrain_outdated: bool = key("retrain runs whose numbers the current code does not reproduce")
-    record_root: str = key("folder that records are written to and read from", FOLDER)
+    record_root: str = key("folder that records are written to and read from", FOLDER_WITHOUT_TILDE)
     training_error: str = key(
         "which of the three training errors the claims and figures are about",
         choice("clean", "augmented", "running"),

@@ -9,8 +9,9 @@ Its files are read and written by `RecordFiles`, which says what they guarantee 
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from degradation.checksums import CorruptData, Row, encode_document
@@ -23,6 +24,7 @@ from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,
     DONE_FILE,
+    LANDSCAPE_DIR,
     LOCK_FILE,
     MANIFEST,
     OUTCOME,
@@ -138,9 +140,15 @@ class Record(RecordFiles):
         self.finish(manifest)
         return True
 
-    def discard_manifest(self) -> None:
-        """Remove DONE, so that the run counts as unfinished and is retrained."""
+    def discard_result(self) -> None:
+        """Remove DONE, so that the run counts as unfinished and is retrained.
+
+        The loss landscape is removed too, since it was measured around the weights that are
+        replaced.
+        """
         self.path(DONE_FILE).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path(LANDSCAPE_DIR))
 
     def read_training_probes(self) -> list[Row] | None:
         """Return the rows of probes.jsonl from training, or None if the manifest lacks them.

@@ -23,7 +23,9 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
+from degradation.records.trained_code import CodeState
 from degradation.registry import OPTIMIZERS
+from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.jobs import count_recorded_iterations
 from degradation.sweep.runs import SweepRun
 from degradation.training.serialization import copy_weights, dump
@@ -143,9 +145,16 @@ def list_network_keys(configs: Sequence[Config]) -> dict[str, list[str]]:
 
 
 def _count_completed_iterations(run: SweepRun, state: State) -> int:
+    """Return how many iterations a sweep would not train again."""
     if state in (State.DONE, State.DIVERGED):
+        if run.config.retrain_outdated and _is_outdated(run):
+            return 0
         return run.config.schedule.iterations
     return count_recorded_iterations(run.record)
+
+
+def _is_outdated(run: SweepRun) -> bool:
+    return verify_in_subprocess(run).state is CodeState.OUTDATED
 
 
 def find_nearest_rate(multiply_adds: int, rates: Iterable[MeasuredRate]) -> float | None:

@@ -52,7 +52,6 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
         schema.check_overrides(quoted)
         with schema.initialise_hydra():
             base = _compose_base(config_name, quoted)
-            check_one_report(OverridesParser.create().parse_overrides(list(quoted)))
             expanded = list(_expand(base, config_name, quoted))
             _warn_of_effects(base, expanded, config_name, quoted)
         configs += expanded
@@ -85,7 +84,6 @@ def check_command_line(
             check_is_one_run(base, parsed)
             _warn_of_effects(base, [_read_without_hydra(base)], config_name, overrides)
             return None
-        check_one_report(parsed)
         # each configuration is checked when it is composed
         configs = list(_expand(base, config_name, overrides))
         _warn_of_effects(base, configs, config_name, overrides)
@@ -138,6 +136,7 @@ def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Ite
     swept = [f"{key}={value}" for key, value in parameters.items()]
     parser = OverridesParser.create(GlobalHydra.instance().config_loader())
     parsed = parser.parse_overrides([*swept, *overrides])
+    check_one_report(parsed)
     grid = _read_grid(base)
     (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     if not jobs:

@@ -1,5 +1,7 @@
 """Degradation is judged at the longest schedule."""
 
+import re
+
 import pytest
 
 from analysis.claim import Verdict
@@ -28,3 +30,32 @@ def test_longest_schedule_decides(joined, plain, verdict):
     assert claim.evidence[-1].startswith(
         "for comparison, 400 iterations: 56 minus 20 layers: +49.73 points"
     )
+
+
+@pytest.mark.parametrize(
+    ("longer", "difference"),
+    [
+        (
+            {"config.schedule.milestones": "[]"},
+            r"\(milestones \[200\]\) and 1200 .*milestones \[\]",
+        ),
+        ({"config.schedule.milestones": "[200]"}, r"1200 iterations \(milestones \[200\]\)"),
+    ],
+)
+def test_other_schedules_are_not_longer_ones(joined, longer, difference):
+    errors = {"plain": PLAIN, "residual": LOW}
+    frame = joined((errors, schedule(400)), (errors, schedule(1200) | longer))
+    claim = judge_comparisons(frame)["longer training"]
+    assert claim.verdict is Verdict.NOT_TESTED
+    assert re.match(f"the schedules differ in more than .*{difference}", claim.decisive_line)
+
+
+def test_fractions_of_a_schedule_are_rounded_to_iterations(joined):
+    """A third of 400 is 133, and of 1,200 it is 400."""
+    errors = {"plain": PLAIN, "residual": LOW}
+    thirds = [
+        {"config.schedule.iterations": 400, "config.schedule.milestones": "[133]"},
+        {"config.schedule.iterations": 1200, "config.schedule.milestones": "[400]"},
+    ]
+    claim = judge_comparisons(joined(*[(errors, keys) for keys in thirds]))["longer training"]
+    assert claim.verdict is Verdict.REPRODUCED

@@ -26,7 +26,7 @@ YES, NO, OPEN, MISSING = (
             "Not settled by 3 seeds. About 12 seeds per network would settle it with"
             " 80 % probability, if means and spread over seeds are as measured.",
         ),
-        (Claim("a", "", MISSING, ""), "Not known; runs that it needs are missing."),
+        (Claim("a", "", MISSING, ""), "Not known; these runs cannot test it."),
         (
             Claim("a", "", YES, "", is_negligible=True),
             "Surely too small to matter; 3 seeds show it.",
