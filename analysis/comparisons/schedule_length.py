@@ -63,6 +63,10 @@ def _describe_schedule(schedule: dict[Any, Any]) -> str:
     return f"{schedule[KEY]} iterations (milestones {schedule.get(MILESTONES, '[]')})"
 
 
+def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
+    return [judge_longest_schedule(runs, margin)]
+
+
 SECTION = FactorSection(
     title="Longer training",
     name="longer",
