@@ -45,10 +45,9 @@ RUN := $(VENV)/bin/python
 SELECTION = $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS),model.depth=$(DEPTHS)) \
 	$(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
 OVERRIDES = experiment=$(EXPERIMENT) $(SELECTION)
-# Parts of the benchmark have networks of their own, unless EXPERIMENT is set by the user
-BENCHED = $(if $(filter-out file,$(origin EXPERIMENT)),experiment=$(EXPERIMENT)) $(SELECTION)
-# Only the runs of the experiment are pulled if EXPERIMENT is set by the user
-GROUP = $(if $(filter-out file,$(origin EXPERIMENT)),--group $(EXPERIMENT))
+# For `make bench` and `make pull`, which have networks of their own and read the whole project,
+# unless EXPERIMENT is set by the user
+CHOSEN = $(if $(filter-out file,$(origin EXPERIMENT)),experiment=$(EXPERIMENT)) $(SELECTION)
 # All entries of the ledger are checked, unless EXPERIMENT is set by the user
 ENTRY = $(if $(filter-out file,$(origin EXPERIMENT)),$(EXPERIMENT))
 INSTALLED := $(VENV)/.installed
@@ -168,7 +167,7 @@ sync: $(INSTALLED) ## Send W&B what it lacks of the experiment's records (needs 
 	@$(RUN) experiments/sync.py $(OVERRIDES)
 
 pull: $(INSTALLED) ## Write the runs of a W&B project to pulled/ (ARGS="tracking.entity=me")
-	@$(RUN) experiments/pull.py $(GROUP) $(ARGS)
+	@$(RUN) experiments/pull.py $(CHOSEN)
 
 plan: $(INSTALLED) ## Estimate cost and seeds (ARGS="--device cuda --devices 8 --spread 3 --effect 5")
 	@$(RUN) experiments/plan.py $(OVERRIDES)
@@ -213,7 +212,7 @@ check: $(INSTALLED) ## Check formatting, lint, types and the direction of import
 	@$(VENV)/bin/lint-imports
 
 bench: $(INSTALLED) ## Time the suite against the plain PyTorch recipe (PART=step)
-	@$(RUN) experiments/bench.py $(if $(PART),--part=$(PART)) $(BENCHED)
+	@$(RUN) experiments/bench.py $(if $(PART),--part=$(PART)) $(CHOSEN)
 
 clean: ## Remove reports, logs and caches, but never the records in runs/
 	@rm -rf reports multirun outputs build src/*.egg-info

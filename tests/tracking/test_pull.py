@@ -5,6 +5,7 @@ The real client talks to a stand-in server.
 
 import contextlib
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 
 from analysis.query import load_where
+from degradation.config import ConfigError
 from degradation.metrics import CLEAN_LOSS
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
@@ -29,9 +31,9 @@ from degradation.records.schema import (
     State,
 )
 from degradation.run import train
-from degradation.sweep.runs import locate_run
+from degradation.sweep.runs import expand_runs, locate_run
 from degradation.tracking import pulled_record, wandb_process
-from degradation.tracking.pull import connect
+from degradation.tracking.pull import Listing, connect
 from degradation.tracking.pull_validation import InvalidPull, restore_metadata, restore_metrics
 from degradation.tracking.pulled_record import (
     RunContents,
@@ -460,6 +462,25 @@ def test_failing_server_leaves_no_partial_record(trained, server, tmp_path, monk
     assert list_run_ids(root) == []
     server.refuse = None
     assert [is_complete for *_, is_complete in pull(trained, root)] == [True]
+
+
+def test_runs_of_an_experiment_are_selected_by_their_ids():
+    """A run that experiments share is in the W&B group of the one that sent it first."""
+    script = Path(__file__).parents[2] / "experiments" / "pull.py"
+    select = runpy.run_path(str(script))["list_selected_ids"]
+    overrides = ["experiment=shortcuts_digits", "seed=0", "model.depth=20", "tracking=disabled"]
+    runs = expand_runs(overrides)
+    selected = select(overrides)
+    assert selected == [run.run_id for run in runs]
+    shared = {run.run_id for run in expand_runs(["experiment=quick"])} & {*selected}
+    assert 0 < len(shared) < len(selected)
+    listed = Listing({run_id: [f"{run_id}-1"] for run_id in [*selected[1:], "other"]})
+    chosen = listed.select(selected)
+    assert list(chosen.copies) == selected[1:]
+    assert [(each.run_id, each.is_complete) for each in chosen.rejected] == [(selected[0], False)]
+    assert select(["tracking.entity=me", "record_root=x"]) is None
+    with pytest.raises(ConfigError, match=r"^seed: selects runs of no experiment; allowed: exp"):
+        select(["seed=0", "tracking.entity=me"])
 
 
 @pytest.mark.slow

@@ -70,6 +70,17 @@ class Listing:
     copies: dict[str, list[str]] = field(default_factory=dict)
     rejected: list[PullResult] = field(default_factory=list)
 
+    def select(self, run_ids: Iterable[str]) -> "Listing":
+        """Return the listing of these runs; those that W&B does not have are rejected."""
+        wanted = list(run_ids)
+        copies = {run_id: self.copies[run_id] for run_id in wanted if run_id in self.copies}
+        missing = [
+            PullResult(run_id, "rejected: W&B does not have it", False)
+            for run_id in wanted
+            if run_id not in copies
+        ]
+        return Listing(copies, missing)
+
 
 class Project:
     """The runs of a W&B project. Methods raise WandbError if the server does not answer."""
