@@ -36,8 +36,9 @@ endif
 SELECTORS := EXPERIMENT SEEDS DEPTHS ARGS LAUNCHER
 INHERITED := $(strip $(foreach name,$(SELECTORS),\
 	$(if $(filter environment,$(firstword $(origin $(name)))),$(if $($(name)),$(name)="$($(name))"))))
-ifneq ($(and $(INHERITED),$(filter-out help clean setup check test%,$(MAKECMDGOALS))),)
-$(info from the environment: $(INHERITED))
+READING := data reproduce explain status report open screenshots publish sync pull plan census bench
+ifneq ($(and $(INHERITED),$(filter $(READING),$(MAKECMDGOALS))),)
+$(warning from the environment: $(INHERITED))
 endif
 
 VENV := .venv

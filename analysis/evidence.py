@@ -120,8 +120,8 @@ def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     """Return notes on what limits a comparison of these runs.
 
     The notes name outdated runs, and untrained networks and diverged runs of the given families.
-    They also say whether the runs used different device types, numbers of CPU threads or versions
-    of PyTorch.
+    They also say whether the runs used different device types, GPUs, numbers of CPU threads or
+    versions of PyTorch.
     """
     notes = describe_outdated_runs(runs)
     for groups in families:
@@ -129,6 +129,12 @@ def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     devices = list_device_types(runs)
     if len(devices) > 1:
         notes.append(f"the runs were trained on different types of device: {', '.join(devices)}")
+    names = sorted(_list_parts(runs["device"]).unique())
+    if len(devices) == 1 and len(names) > 1:
+        notes.append(
+            "the runs were trained on different devices, which may change rounding: "
+            + ", ".join(names)
+        )
     on_cpu = _list_parts(runs.loc[runs["device"] == "cpu", "threads"])
     threads = sorted(on_cpu.unique(), key=float)
     if len(threads) > 1:

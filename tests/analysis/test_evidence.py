@@ -107,6 +107,15 @@ def test_caveats_are_empty_without_a_problem(runs):
     assert describe_caveats(runs[56], runs) == []
 
 
+def test_caveats_name_different_gpus(runs):
+    names = ["cuda: NVIDIA H100", "cuda: NVIDIA A100", "cuda: NVIDIA H100 + cuda: NVIDIA A100"]
+    (note,) = describe_caveats(runs[56].assign(device=names), {56: runs[56]})
+    assert note == (
+        "the runs were trained on different devices, which may change rounding:"
+        " cuda: NVIDIA A100, cuda: NVIDIA H100"
+    )
+
+
 def test_caveats_name_mixed_devices_threads_and_versions(runs):
     depth_56 = runs[56].assign(
         device=["cpu", "cpu", "cuda: NVIDIA"],

@@ -74,6 +74,26 @@ def test_process_that_does_not_end_keeps_neither_its_slot_nor_its_result(tmp_pat
     assert (display.done, display.failed) == (2, 0)
 
 
+def leave_a_thread_until(file, outcome):
+    """Return, and leave a thread behind that waits until a file exists, for a minute at most."""
+
+    def wait():
+        deadline = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        outcome.write_text(str(file.exists()))
+
+    threading.Thread(target=wait).start()
+
+
+def test_process_that_does_not_end_does_not_hold_up_the_other_slots(tmp_path):
+    """The last job starts, and ends, while the first one's process has not ended."""
+    last, outcome = tmp_path / "last", tmp_path / "outcome"
+    functions = [partial(leave_a_thread_until, last, outcome), lambda: "two", last.touch]
+    Pool(CORES, grace=100.0).run(build_jobs(tmp_path, functions), build_display(3))
+    assert outcome.read_text() == "True"
+
+
 def test_unwritable_log_warns_but_job_runs(tmp_path):
     display = build_display(2)
     (tmp_path / "file").write_text("")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
 
+from hydra_plugins.sweep_launcher import SweepLauncher
+
 
 @dataclass
 class CheckedSweeperConfig(BasicSweeperConf):
@@ -23,9 +25,15 @@ class CheckedSweeper(BasicSweeper):
     """Sweeps over the product of all values, as the basic sweeper does.
 
     Hydra composes each job of a sweep only to see whether it can be composed, about a fifth of a
-    second for each, and then composes it again to run it. Here
-    `degradation.sweep.expand.check_command_line` has already checked every job before Hydra starts.
+    second for each, and then composes it again to run it.
     """
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Do nothing; the launcher composes each job before it runs any."""
+        """Leave the check to a launcher that composes all jobs of the sweep before it runs any.
+
+        Hydra's own launcher composes a job just before it runs it, and any launcher gets only a
+        part of the jobs at a time if `max_batch_size` is set.
+        """
+        if isinstance(self.launcher, SweepLauncher) and self.max_batch_size is None:
+            return
+        super().validate_batch_is_legal(batch)

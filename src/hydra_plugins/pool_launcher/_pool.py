@@ -75,10 +75,10 @@ class _RunningJob:
         self.process.start()
         child_connection.close()
         self.result: Result | None = None
-        self.has_ended = False
+        self.closed_at: float | None = None  # when its pipe was closed, in monotonic seconds
 
     def receive(self, display: Display) -> None:
-        """Read the job's messages, and set `has_ended` once its pipe is closed."""
+        """Read the job's messages, and set `closed_at` once its pipe is closed."""
         try:
             while self.connection.poll():
                 kind, *values = self.connection.recv()
@@ -95,16 +95,31 @@ class _RunningJob:
         except EOFError:
             # Only the end of the pipe counts, not what the fork server reports: if the server is
             # killed, its jobs continue and still occupy their slots.
-            self.has_ended = True
+            self.closed_at = time.monotonic()
 
-    def collect(self, grace: float) -> Result:
-        """Return the result of a job that has closed its pipe.
+    @property
+    def awaited(self) -> Connection | int:
+        """What becomes ready when the job sends a message or, after its last one, ends."""
+        return self.connection if self.closed_at is None else self.process.sentinel
 
-        A process that does not end within `grace` seconds is killed: a thread of a library may
-        wait for ever, and the slot is needed. The result that it has sent counts.
+    def check_end(self, grace: float) -> bool:
+        """Return whether the job has closed its pipe, and its process has ended.
+
+        A process that has not ended `grace` seconds later is killed: a thread of a library may wait
+        for ever, and the slot is needed. One that a driver keeps from ending counts as ended after
+        `grace` more seconds.
         """
-        self.process.join(grace)
-        self.kill(grace)
+        if self.closed_at is None:
+            return False
+        if self.process.exitcode is not None:
+            return True
+        elapsed = time.monotonic() - self.closed_at
+        if elapsed > grace:
+            self.process.kill()
+        return elapsed > 2 * grace
+
+    def collect(self) -> Result:
+        """Return the result of a job that has ended; what it has sent counts."""
         self.connection.close()
         if self.result is not None:
             return self.result
@@ -191,20 +206,21 @@ class Pool:
 
     def _wait(self, display: Display) -> None:
         """Wait for a message, at most POLL_INTERVAL_S, and update the display."""
-        wait([running.connection for running in self.running], timeout=POLL_INTERVAL_S)
+        wait([running.awaited for running in self.running], timeout=POLL_INTERVAL_S)
         for running in self.running:
-            running.receive(display)
+            if running.closed_at is None:
+                running.receive(display)
         display.draw()
 
     def _take_ended(self) -> list[_RunningJob]:
         """Remove the jobs that have ended from the running ones, and return them."""
-        ended = [running for running in self.running if running.has_ended]
-        self.running = [running for running in self.running if not running.has_ended]
+        ended = [running for running in self.running if running.check_end(self.grace)]
+        self.running = [running for running in self.running if running not in ended]
         return ended
 
     def _finish(self, ended: _RunningJob, display: Display) -> Result:
         """Count and print how a job has ended, and return its result."""
-        result = ended.collect(self.grace)
+        result = ended.collect()
         display.end_job(ended.index, failed=result.error is not None)
         if result.error is not None:
             display.print_failure(ended.job.label, result.error, ended.job.log)

@@ -1,0 +1,38 @@
+"""Hydra's own check of every job is left out only where the launcher makes it."""
+
+import pytest
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+from hydra_plugins.checked_sweeper.sweeper import CheckedSweeper
+from hydra_plugins.sweep_launcher import SweepLauncher
+
+
+class OwnLauncher(SweepLauncher):
+    """One that only has the type of this project's launchers."""
+
+    def __init__(self):
+        pass
+
+    def find_capacity(self, _jobs):
+        raise NotImplementedError
+
+    def run(self, _jobs, _display):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("launcher", "max_batch_size", "is_checked"),
+    [(OwnLauncher(), None, False), (OwnLauncher(), 2, True), (BasicLauncher(), None, True)],
+)
+def test_jobs_are_checked_before_the_first_one_runs(
+    monkeypatch, launcher, max_batch_size, is_checked
+):
+    checked = []
+    monkeypatch.setattr(
+        BasicSweeper, "validate_batch_is_legal", lambda _self, batch: checked.append(batch)
+    )
+    sweeper = CheckedSweeper(max_batch_size)
+    sweeper.launcher = launcher
+    sweeper.validate_batch_is_legal([["seed=0"]])
+    assert bool(checked) == is_checked
