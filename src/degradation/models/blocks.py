@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from degradation.config import Model
+from degradation.models.convolution import build_convolution
 from degradation.models.shortcuts import ZeroPadding
 
 
@@ -68,13 +69,8 @@ class Block(nn.Module):
         same_channels = convolutions[0].in_channels == convolutions[-1].out_channels
         self.keeps_shape = same_channels and all(shape.stride == 1 for shape in convolutions)
         for number, shape in enumerate(convolutions, start=1):
-            convolution = nn.Conv2d(
-                shape.in_channels,
-                shape.out_channels,
-                shape.kernel,
-                stride=shape.stride,
-                padding=shape.kernel // 2,
-                bias=False,  # BN's shift takes its place
+            convolution = build_convolution(
+                shape.in_channels, shape.out_channels, shape.kernel, shape.stride
             )
             # registered in the order of the forward pass, so that weights can be loaded by position
             if order == "post":

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from degradation.models.convolution import build_convolution
+
 
 class ZeroPadding(nn.Module):
     """Option A: subsample by the stride and fill the new channels with zeros. No parameters.
@@ -32,7 +34,7 @@ def build_projection(
     in_channels: int, out_channels: int, stride: int, norm: bool = True
 ) -> nn.Sequential:
     """Build the 1x1 convolution of options B and C, followed by BN unless the order is `pre`."""
-    projection = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False))
+    projection = nn.Sequential(build_convolution(in_channels, out_channels, 1, stride))
     if norm:
         projection.append(nn.BatchNorm2d(out_channels))
     return projection
