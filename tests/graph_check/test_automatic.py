@@ -24,7 +24,7 @@ from degradation.training.device import (
     restored_settings,
 )
 from degradation.training.trainer import Trainer
-from tests.support.recorded_operations import OperationRecorder
+from tests.support.captured_operations import OperationCapturer
 
 CPU = torch.device("cpu")
 EQUAL = Comparison(
@@ -60,11 +60,11 @@ def compared(monkeypatch):
 
 
 @pytest.fixture
-def recorder(monkeypatch):
-    recorder = OperationRecorder()
+def capturer(monkeypatch):
+    capturer = OperationCapturer()
     monkeypatch.setattr(base, "FUSED_DEVICES", ("cpu",))
-    monkeypatch.setattr(cuda_graph, "build_recorder", lambda _device: recorder)
-    return recorder
+    monkeypatch.setattr(cuda_graph, "build_capturer", lambda _device: capturer)
+    return capturer
 
 
 @pytest.fixture
@@ -92,34 +92,34 @@ def take_steps(config, dataset):
 
 @pytest.mark.parametrize("result", [DIFFERENT, FAILED, NO_MEMORY])
 def test_failed_check_leads_to_the_eager_step_and_one_line(
-    tiny, digits, compared, recorder, caplog, result
+    tiny, digits, compared, capturer, caplog, result
 ):
     compared.result = result
     with caplog.at_level(logging.WARNING):
         take_steps(tiny(), digits)
-    assert recorder.graphs == []
+    assert capturer.graphs == []
     assert len(compared) == 1
     (message,) = caplog.messages
     assert result.describe_fault() in message
     assert "make check-gpu" in message
 
 
-def test_passed_check_leads_to_captured_steps_and_no_line(tiny, digits, compared, recorder, caplog):
+def test_passed_check_leads_to_captured_steps_and_no_line(tiny, digits, compared, capturer, caplog):
     with caplog.at_level(logging.WARNING):
         take_steps(tiny(), digits)
-    assert len(recorder.graphs) == 1
+    assert len(capturer.graphs) == 1
     assert caplog.messages == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("result", "graphs"), [(DIFFERENT, 0), (EQUAL, 2)], ids=["eager", "ok"])
 def test_whole_run_is_checked_and_has_the_numbers_of_an_eager_one(
-    tiny, compared, recorder, tmp_path, result, graphs
+    tiny, compared, capturer, tmp_path, result, graphs
 ):
     compared.result = result
     train(tiny("probes=none"))
     assert len(compared) == 1
-    assert len(recorder.graphs) == graphs
+    assert len(capturer.graphs) == graphs
     eager = tiny("probes=none", "cuda_graphs=false", f"record_root={tmp_path / 'eager'}")
     train(eager)
     assert read_rows(tiny("probes=none")) == read_rows(eager)
@@ -128,12 +128,12 @@ def test_whole_run_is_checked_and_has_the_numbers_of_an_eager_one(
 @pytest.mark.parametrize("keys", [("cuda_graphs=false",), ()], ids=str)
 def test_run_that_captures_nothing_is_not_checked(tiny, digits, compared, keys, request):
     if keys:
-        request.getfixturevalue("recorder")
+        request.getfixturevalue("capturer")
     check_captured_steps(Trainer(tiny(*keys), digits, CPU), digits)
     assert compared == []
 
 
-def test_check_that_breaks_leads_to_the_eager_step(tiny, digits, recorder, monkeypatch, caplog):
+def test_check_that_breaks_leads_to_the_eager_step(tiny, digits, capturer, monkeypatch, caplog):
     def fail(_checks, _device):
         raise OSError("no process\ncan be started")
 
@@ -141,8 +141,8 @@ def test_check_that_breaks_leads_to_the_eager_step(tiny, digits, recorder, monke
     trainer = Trainer(tiny(), digits, CPU)
     check_captured_steps(trainer, digits)
     trainer.restore(trainer.state())
-    assert trainer.replayed_update.recorder is None
-    assert trainer.replayed_evaluation.recorder is None
+    assert trainer.replayed_update.capturer is None
+    assert trainer.replayed_evaluation.capturer is None
     # another test may have made the logger tell more than warnings
     (message,) = [item.getMessage() for item in caplog.records if item.levelname == "WARNING"]
     assert "they cannot be checked (OSError: no process" in message

@@ -1,6 +1,6 @@
 """Captured and eager trainings are compared, and whatever differs is found.
 
-There is no GPU: a recorder of operations stands in for CUDA graphs, and its replays are disturbed.
+There is no GPU: a capturer of operations stands in for CUDA graphs, and its replays are disturbed.
 """
 
 from dataclasses import replace
@@ -14,23 +14,23 @@ from degradation.graph_check.comparison import TOLERANCE, compare_steps
 from degradation.graph_check.result import Comparison
 from degradation.optimizers import base
 from degradation.training import cuda_graph
-from tests.support.recorded_operations import OperationRecorder
+from tests.support.captured_operations import OperationCapturer
 
 CPU = torch.device("cpu")
 
 
-STEP, EVALUATION, RESUMED_STEP = 0, 1, 2  # the recordings of a comparison, by their numbers
+STEP, EVALUATION, RESUMED_STEP = 0, 1, 2  # the captures of a comparison, by their numbers
 
 
-class DisturbedRecorder(OperationRecorder):
-    """Calls `disturb(graph, outputs)` after each replay of one of its recordings."""
+class DisturbedCapturer(OperationCapturer):
+    """Calls `disturb(graph, outputs)` after each replay of one of its captures."""
 
     def __init__(self, number, disturb):
         super().__init__()
         self.number, self.disturb = number, disturb
 
-    def record(self, function):
-        graph, outputs = super().record(function)
+    def capture(self, function):
+        graph, outputs = super().capture(function)
         if len(self.graphs) - 1 == self.number:
             replay = graph.replay
 
@@ -44,20 +44,20 @@ class DisturbedRecorder(OperationRecorder):
 
 
 def scale_a_weight(graph, factor):
-    """Multiply the first weights that a recorded step updates by a number."""
+    """Multiply the first weights that a captured step updates by a number."""
     (update,) = [arguments for func, arguments, _, _ in graph.calls if "_fused_" in str(func)]
     update[0][0].mul_(factor)
 
 
 @pytest.fixture
-def use_recorder(monkeypatch):
-    """Return a function that makes every trainer use a recorder, and updates be as on a GPU."""
+def use_capturer(monkeypatch):
+    """Return a function that makes every trainer use a capturer, and updates be as on a GPU."""
     monkeypatch.setattr(base, "FUSED_DEVICES", ("cpu",))
     monkeypatch.setattr(checks, "IMAGES", 32)
 
-    def use(recorder):
-        monkeypatch.setattr(cuda_graph, "build_recorder", lambda _device: recorder)
-        return recorder
+    def use(capturer):
+        monkeypatch.setattr(cuda_graph, "build_capturer", lambda _device: capturer)
+        return capturer
 
     return use
 
@@ -75,8 +75,8 @@ def with_config(check, **changes):
     return replace(check, config=replace(check.config, **changes))
 
 
-def test_equal_trainings_are_equal_to_the_bit(use_recorder, small_check):
-    recorder = use_recorder(OperationRecorder())
+def test_equal_trainings_are_equal_to_the_bit(use_capturer, small_check):
+    capturer = use_capturer(OperationCapturer())
     comparison = compare_steps(small_check, CPU)
     assert comparison.is_equal
     assert comparison.describe_fault() is None
@@ -85,11 +85,11 @@ def test_equal_trainings_are_equal_to_the_bit(use_recorder, small_check):
     assert comparison.eager_rate > 0
     assert comparison.captured_rate > 0
     # a step and an evaluation of the first training, and a step of the resumed one
-    assert [graph.replays for graph in recorder.graphs] == [7, 3, 2]
+    assert [graph.replays for graph in capturer.graphs] == [7, 3, 2]
 
 
-def test_replay_that_changes_a_weight_is_found(use_recorder, small_check):
-    use_recorder(DisturbedRecorder(STEP, lambda graph, _: scale_a_weight(graph, 1.001)))
+def test_replay_that_changes_a_weight_is_found(use_capturer, small_check):
+    use_capturer(DisturbedCapturer(STEP, lambda graph, _: scale_a_weight(graph, 1.001)))
     comparison = compare_steps(small_check, CPU)
     assert not comparison.is_training_equal
     assert comparison.difference > 0
@@ -100,16 +100,16 @@ def test_replay_that_changes_a_weight_is_found(use_recorder, small_check):
     )
 
 
-def test_fault_after_a_resume_only_is_found(use_recorder, small_check):
-    use_recorder(DisturbedRecorder(RESUMED_STEP, lambda graph, _: scale_a_weight(graph, 1.001)))
+def test_fault_after_a_resume_only_is_found(use_capturer, small_check):
+    use_capturer(DisturbedCapturer(RESUMED_STEP, lambda graph, _: scale_a_weight(graph, 1.001)))
     comparison = compare_steps(small_check, CPU)
     assert comparison.is_training_equal
     assert not comparison.is_resume_equal
     assert not comparison.is_equal
 
 
-def test_wrong_evaluation_is_found(use_recorder, small_check):
-    use_recorder(DisturbedRecorder(EVALUATION, lambda _, outputs: outputs[0].add_(1)))
+def test_wrong_evaluation_is_found(use_capturer, small_check):
+    use_capturer(DisturbedCapturer(EVALUATION, lambda _, outputs: outputs[0].add_(1)))
     comparison = compare_steps(small_check, CPU)
     assert comparison.is_training_equal
     assert not comparison.is_evaluation_equal
@@ -132,13 +132,13 @@ def test_wrong_evaluation_is_found(use_recorder, small_check):
     ],
 )
 def test_capture_that_raises_is_a_problem_and_not_logged(
-    use_recorder, small_check, monkeypatch, caplog, error, is_transient
+    use_capturer, small_check, monkeypatch, caplog, error, is_transient
 ):
     def refuse(_function):
         raise error
 
-    recorder = use_recorder(OperationRecorder())
-    monkeypatch.setattr(recorder, "record", refuse)
+    capturer = use_capturer(OperationCapturer())
+    monkeypatch.setattr(capturer, "capture", refuse)
     comparison = compare_steps(small_check, CPU)
     assert comparison.problem.startswith(
         f"a training step cannot be captured ({type(error).__name__}"
@@ -148,24 +148,24 @@ def test_capture_that_raises_is_a_problem_and_not_logged(
     assert caplog.messages == []
 
 
-def test_training_that_raises_is_a_problem(use_recorder, small_check):
-    use_recorder(OperationRecorder())
+def test_training_that_raises_is_a_problem(use_capturer, small_check):
+    use_capturer(OperationCapturer())
     comparison = compare_steps(replace(small_check, side=0), CPU)
     assert comparison.problem.startswith("a check of captured steps failed (")
     assert not comparison.is_equal
 
 
-def test_steps_that_are_never_captured_are_not_called_equal(use_recorder, small_check):
-    use_recorder(None)
+def test_steps_that_are_never_captured_are_not_called_equal(use_capturer, small_check):
+    use_capturer(None)
     assert compare_steps(small_check, CPU).problem == "a training step was never captured"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("factor", "is_equal"), [(1 + 1e-6, True), (1.5, False)])
 def test_rounding_is_tolerated_where_algorithms_are_not_deterministic(
-    use_recorder, small_check, factor, is_equal
+    use_capturer, small_check, factor, is_equal
 ):
-    use_recorder(DisturbedRecorder(STEP, lambda graph, _: scale_a_weight(graph, factor)))
+    use_capturer(DisturbedCapturer(STEP, lambda graph, _: scale_a_weight(graph, factor)))
     precision = replace(small_check.config.precision, deterministic=False)
     comparison = compare_steps(with_config(small_check, precision=precision), CPU)
     assert comparison.difference > 0
@@ -173,8 +173,8 @@ def test_rounding_is_tolerated_where_algorithms_are_not_deterministic(
     assert comparison.is_equal == is_equal
 
 
-def test_random_states_and_settings_are_unchanged(use_recorder, small_check):
-    use_recorder(OperationRecorder())
+def test_random_states_and_settings_are_unchanged(use_capturer, small_check):
+    use_capturer(OperationCapturer())
     torch.set_num_threads(2)
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     settings = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32)

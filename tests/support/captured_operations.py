@@ -1,7 +1,7 @@
-"""A stand-in for a CUDA graph on the CPU: it records PyTorch's operations, and repeats them.
+"""A stand-in for a CUDA graph on the CPU: it captures PyTorch's operations, and repeats them.
 
-As with a CUDA graph, recording changes no tensor, and a replay reads and writes the tensors of the
-recording and runs no Python code of the function. So Python values are frozen, and tensors that
+As with a CUDA graph, capturing changes no tensor, and a replay reads and writes the tensors of the
+capture and runs no Python code of the function. So Python values are frozen, and tensors that
 have been replaced since are not seen.
 """
 
@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_leaves
 MOVING_AVERAGES = (3, 4)  # arguments that native_batch_norm writes although its schema hides it
 
 
-class RecordedOperations(TorchDispatchMode):
-    """Records the operations within its context, those of autograd included."""
+class CapturedOperations(TorchDispatchMode):
+    """Captures the operations within its context, those of autograd included."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class RecordedOperations(TorchDispatchMode):
         return output
 
     def undo(self) -> None:
-        """Restore what the recorded operations have changed."""
+        """Restore what the captured operations have changed."""
         with torch.no_grad():
             for tensor, value in reversed(self._before.values()):
                 tensor.copy_(value)
@@ -42,10 +42,10 @@ class RecordedOperations(TorchDispatchMode):
     def replay(self) -> None:
         self.replays += 1
         with torch.no_grad():
-            for func, args, kwargs, recorded in self.calls:
+            for func, args, kwargs, captured in self.calls:
                 output = func(*args, **kwargs)
-                for old, new in zip(tree_leaves(recorded), tree_leaves(output), strict=True):
-                    # a view of a recorded tensor is up to date already
+                for old, new in zip(tree_leaves(captured), tree_leaves(output), strict=True):
+                    # a view of a captured tensor is up to date already
                     if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
                         old.copy_(new)
 
@@ -61,19 +61,19 @@ def written_tensors(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     return written
 
 
-class OperationRecorder:
-    """Records with `RecordedOperations` where a GPU would record CUDA graphs."""
+class OperationCapturer:
+    """Captures with `CapturedOperations` where a GPU would capture CUDA graphs."""
 
     def __init__(self) -> None:
-        self.graphs: list[RecordedOperations] = []
+        self.graphs: list[CapturedOperations] = []
 
     def warm_up(self, function: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
         return function()
 
-    def record(
+    def capture(
         self, function: Callable[[], tuple[Tensor, ...]]
-    ) -> tuple[RecordedOperations, tuple[Tensor, ...]]:
-        graph = RecordedOperations()
+    ) -> tuple[CapturedOperations, tuple[Tensor, ...]]:
+        graph = CapturedOperations()
         with graph:
             outputs = function()
         graph.undo()

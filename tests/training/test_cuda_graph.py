@@ -1,6 +1,6 @@
 """A training step and an evaluation can be captured in CUDA graphs, and replays change no number.
 
-There is no GPU: a recorder of operations stands in for CUDA graphs, and fake tensors for the GPU's.
+There is no GPU: a capturer of operations stands in for CUDA graphs, and fake tensors for the GPU's.
 """
 
 import logging
@@ -21,7 +21,7 @@ from degradation.training.cuda_graph import WARM_UP_CALLS, ReplayedCall
 from degradation.training.device import autocast
 from degradation.training.events import Metrics
 from degradation.training.trainer import Trainer, fit
-from tests.support.recorded_operations import OperationRecorder
+from tests.support.captured_operations import OperationCapturer
 
 CPU = torch.device("cpu")
 WARMUP = (
@@ -48,11 +48,11 @@ def fused(monkeypatch):
 
 
 @pytest.fixture
-def recorder(monkeypatch, fused):
-    """The recorder that every trainer gets."""
-    recorder = OperationRecorder()
-    monkeypatch.setattr(cuda_graph, "build_recorder", lambda _device: recorder)
-    return recorder
+def capturer(monkeypatch, fused):
+    """The capturer that every trainer gets."""
+    capturer = OperationCapturer()
+    monkeypatch.setattr(cuda_graph, "build_capturer", lambda _device: capturer)
+    return capturer
 
 
 def finish(trainer):
@@ -78,18 +78,18 @@ def to_plain(value):
     ],
     ids=str,
 )
-def test_replays_equal_ordinary_steps(tiny, digits, recorder, keys):
+def test_replays_equal_eager_steps(tiny, digits, capturer, keys):
     """Losses, errors, weights, moving averages, learning rates that change, and the optimiser."""
     expected = finish(Trainer(tiny(*keys, "cuda_graphs=false"), digits, CPU))
-    assert recorder.graphs == []
+    assert capturer.graphs == []
     replayed = finish(Trainer(tiny(*keys), digits, CPU))
     assert replayed == expected
-    step, evaluation = sorted(recorder.graphs, key=lambda graph: len(graph.calls), reverse=True)
+    step, evaluation = sorted(capturer.graphs, key=lambda graph: len(graph.calls), reverse=True)
     assert step.replays == 12 - WARM_UP_CALLS
     assert evaluation.replays > 0
 
 
-def test_restored_state_is_recorded_again(tiny, digits, recorder):
+def test_restored_state_is_captured_again(tiny, digits, capturer):
     """A graph holds the addresses of tensors that a restored state replaces."""
     trainer = Trainer(tiny(), digits, CPU)
     for _ in range(6):
@@ -103,7 +103,7 @@ def test_restored_state_is_recorded_again(tiny, digits, recorder):
     assert finish(resumed) == expected
 
 
-def test_divergence_is_noticed_in_replays(tiny, digits, recorder):
+def test_divergence_is_noticed_in_replays(tiny, digits, capturer):
     trainer = Trainer(tiny(), digits, CPU)
     for _ in range(6):
         trainer.step()
@@ -114,12 +114,12 @@ def test_divergence_is_noticed_in_replays(tiny, digits, recorder):
     assert trainer.sums.diverged_at.item() == 7
 
 
-def test_step_that_cannot_be_recorded_is_logged_once(tiny, digits, recorder, monkeypatch, caplog):
+def test_step_that_cannot_be_captured_is_logged_once(tiny, digits, capturer, monkeypatch, caplog):
     def refuse(_function):
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
     expected = finish(Trainer(tiny("cuda_graphs=false"), digits, CPU))
-    monkeypatch.setattr(recorder, "record", refuse)
+    monkeypatch.setattr(capturer, "capture", refuse)
     with caplog.at_level(logging.WARNING):
         assert finish(Trainer(tiny(), digits, CPU)) == expected
     (message,) = [text for text in caplog.messages if "training step" in text]
@@ -128,32 +128,32 @@ def test_step_that_cannot_be_recorded_is_logged_once(tiny, digits, recorder, mon
 
 
 def test_inputs_of_other_shapes_are_not_replayed():
-    recorder = OperationRecorder()
-    double = ReplayedCall(recorder, "doubling")
+    capturer = OperationCapturer()
+    double = ReplayedCall(capturer, "doubling")
     for size in (3, 3, 3, 3, 2, 3):
         values = torch.rand(size)
         (doubled,) = double(lambda x: (2 * x,), values)
         assert torch.equal(doubled, 2 * values)
-    (graph,) = recorder.graphs
+    (graph,) = capturer.graphs
     assert graph.replays == 2
 
 
-def test_shape_is_recorded_after_its_own_warm_up():
-    """cuDNN chooses its algorithms for each shape; doing so while recording would fail."""
-    recorder = OperationRecorder()
-    double = ReplayedCall(recorder, "doubling")
+def test_shape_is_captured_after_its_own_warm_up():
+    """cuDNN chooses its algorithms for each shape; doing so during a capture would fail."""
+    capturer = OperationCapturer()
+    double = ReplayedCall(capturer, "doubling")
     for size in (3, 3, 2, 3, 2, 2, 3):
         double(lambda x: (2 * x,), torch.rand(size))
-    (graph,) = recorder.graphs
+    (graph,) = capturer.graphs
     assert graph.replays == 1
     assert double._inputs[0].shape == (3,)
 
 
-def test_first_error_of_a_recording_is_reported(caplog):
-    class EndingFails(OperationRecorder):
-        def record(self, function):
+def test_first_error_of_a_capture_is_reported(caplog):
+    class EndingFails(OperationCapturer):
+        def capture(self, function):
             try:
-                return super().record(function)
+                return super().capture(function)
             finally:
                 raise RuntimeError("operation failed due to a previous error during capture")
 
@@ -163,7 +163,7 @@ def test_first_error_of_a_recording_is_reported(caplog):
     call = ReplayedCall(EndingFails(), "a step")
     call._warm_up_calls[(torch.Size([2]),)] = WARM_UP_CALLS
     with caplog.at_level(logging.WARNING), pytest.raises(ValueError, match="not permitted"):
-        call(read_value, torch.zeros(2))  # the ordinary call that follows raises it too
+        call(read_value, torch.zeros(2))  # the eager call that follows raises it too
     assert call.problem == (
         "RuntimeError: operation failed due to a previous error during capture,"
         " after ValueError: operation not permitted when stream is capturing"
@@ -174,7 +174,7 @@ def test_first_error_of_a_recording_is_reported(caplog):
 @pytest.mark.parametrize("keys", [("model.bn_parts=2",), ("cuda_graphs=false",)], ids=str)
 def test_no_graphs_on_a_cpu(tiny, digits, keys):
     trainer = Trainer(tiny(*keys), digits, CPU)
-    assert trainer.replayed_update.recorder is None
+    assert trainer.replayed_update.capturer is None
 
 
 class Synchronisations(TorchDispatchMode):
@@ -300,20 +300,20 @@ def test_forward_and_augmentation_trace_as_one_graph(tiny, digits, keys):
 def test_whole_step_is_one_graph(tiny, digits, fused, keys):
     """With the backward pass, the update and the sums; tracing refuses a value that Python reads.
 
-    The graph's own run at another learning rate gives the numbers of an ordinary step.
+    The graph's own run at another learning rate gives the numbers of an eager step.
     """
-    traced, ordinary = (Trainer(tiny(*keys), digits, CPU) for _ in range(2))
-    for trainer in (traced, ordinary):
+    traced, eager = (Trainer(tiny(*keys), digits, CPU) for _ in range(2))
+    for trainer in (traced, eager):
         for _ in range(2):  # which create the optimiser's state
             trainer.step()
     (draws,) = next(traced.inputs)
     graph = make_fx(traced._update_weights)(draws)  # does the step, too
-    ordinary._update_weights(draws)
-    for trainer in (traced, ordinary):
+    eager._update_weights(draws)
+    for trainer in (traced, eager):
         trainer.optimizer.set_learning_rate(0.003)
     (draws,) = next(traced.inputs)
     with torch.no_grad():  # the graph has the operations of the backward pass itself
         (wrong,) = graph(draws)
-    (expected,) = ordinary._update_weights(draws)
+    (expected,) = eager._update_weights(draws)
     assert torch.equal(wrong, expected)
-    assert tree_map(to_plain, traced.state()) == tree_map(to_plain, ordinary.state())
+    assert tree_map(to_plain, traced.state()) == tree_map(to_plain, eager.state())

@@ -33,7 +33,7 @@ def check_captured_steps(trainer: "Trainer", dataset: Dataset | StreamedDataset)
     The steps of a small network of the same kind are compared, once per machine and version. This
     never raises, and changes no number; one line is logged if eager steps are used.
     """
-    if trainer.replayed_update.recorder is None:
+    if trainer.replayed_update.capturer is None:
         return
     try:
         check = build_check(trainer.config, dataset.channels, dataset.side, dataset.classes)
@@ -44,7 +44,7 @@ def check_captured_steps(trainer: "Trainer", dataset: Dataset | StreamedDataset)
         return
     trainer.config = replace(trainer.config, cuda_graphs=False)
     for call in (trainer.replayed_update, trainer.replayed_evaluation):
-        call.recorder = None
+        call.capturer = None
     log.warning("CUDA graphs are not used, so steps take longer: %s; see `make check-gpu`", fault)
 
 

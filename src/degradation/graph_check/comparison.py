@@ -177,14 +177,14 @@ def _copy_to_cpu(value: Any) -> Any:
 def _check_capture(trainer: Trainer, *, is_complete: bool) -> None:
     """Raise NotCaptured unless the trainer's steps and evaluations are replayed.
 
-    A resumed training is not complete: it has too few evaluations for a recording.
+    A resumed training is not complete: it has too few evaluations to be captured.
     """
     for call in (trainer.replayed_update, trainer.replayed_evaluation):
         if call.problem is not None:
             raise NotCaptured(f"{call.name} cannot be captured ({call.problem})")
-    if not trainer.replayed_update.is_recorded:
+    if not trainer.replayed_update.is_captured:
         raise NotCaptured("a training step was never captured")
-    if is_complete and not trainer.replayed_evaluation.is_recorded:
+    if is_complete and not trainer.replayed_evaluation.is_captured:
         raise NotCaptured("an evaluation was never captured")
 
 
@@ -257,7 +257,7 @@ def _free_memory(device: torch.device) -> None:
     """Return the memory of earlier trainings to the driver, and forget how much they took."""
     gc.collect()
     if device.type == "cuda":
-        # cuBLAS has a workspace for each stream and thread, and every recorder has a new stream
+        # cuBLAS has a workspace for each stream and thread, and every capturer has a new stream
         torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)

@@ -37,7 +37,7 @@ class ScheduledOptimizer(torch.optim.Optimizer):
 
     Attributes:
         has_device_rate: whether an update reads the learning rate from the device, so that it can
-            be recorded in a CUDA graph. It then has the options of `device_options`.
+            be captured in a CUDA graph. It then has the options of `device_options`.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

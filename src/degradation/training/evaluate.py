@@ -41,7 +41,7 @@ from degradation.training.distributed import WorkerGroup
 from degradation.training.events import MetricsRow
 
 Forward = Callable[[Tensor], Tensor]
-ORDINARY_CALLS = ReplayedCall(None, "an evaluation")
+EAGER_CALLS = ReplayedCall(None, "an evaluation")
 
 
 def measure_errors(
@@ -50,7 +50,7 @@ def measure_errors(
     iteration: int,
     precision: Precision,
     group: WorkerGroup,
-    replayed: ReplayedCall = ORDINARY_CALLS,
+    replayed: ReplayedCall = EAGER_CALLS,
     *,
     with_augmented: bool = True,
 ) -> MetricsRow:
@@ -100,7 +100,7 @@ def evaluate(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision,
-    replayed: ReplayedCall = ORDINARY_CALLS,
+    replayed: ReplayedCall = EAGER_CALLS,
 ) -> ErrorCounts:
     """Count errors and sum losses over all images of the batches, as `count_split` does."""
     (counts,) = read_counts([count_split(network, batches, precision, replayed)])
@@ -111,7 +111,7 @@ def count_split(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision,
-    replayed: ReplayedCall = ORDINARY_CALLS,
+    replayed: ReplayedCall = EAGER_CALLS,
 ) -> SplitCounts:
     """Count the errors and losses of all batches in eval mode, without waiting for the device.
 

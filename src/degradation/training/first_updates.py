@@ -48,7 +48,7 @@ def measure_first_updates(
         rates: the learning rates of the schedule, and how often its conditions are met for a
             made-up history of errors.
     """
-    # recording a graph would take longer than these few updates
+    # capturing a graph would take longer than these few updates
     trainer = Trainer(replace(config, cuda_graphs=False), dataset, device)
     _grow_from_untrained_parent(config, trainer)
     losses = []

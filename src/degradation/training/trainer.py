@@ -34,7 +34,7 @@ from degradation.metrics import (
     is_augmented_measured,
 )
 from degradation.probes.measure import can_measure, measure_probe, sample_probe_batch
-from degradation.training.cuda_graph import ReplayedCall, find_recorder
+from degradation.training.cuda_graph import ReplayedCall, find_capturer
 from degradation.training.device import memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.evaluate import eval_batchnorm, measure_errors
@@ -107,10 +107,10 @@ class Trainer:
         self._discard_graphs()
 
     def _discard_graphs(self) -> None:
-        """Capture steps and evaluations again, since graphs hold the weights' addresses."""
-        recorder = find_recorder(self.config, self.network, self.optimizer, self.group, self.device)
-        self.replayed_update = ReplayedCall(recorder, "a training step")
-        self.replayed_evaluation = ReplayedCall(recorder, "an evaluation")
+        """Forget the captured graphs, which hold the old weights' addresses; later calls are captured."""
+        capturer = find_capturer(self.config, self.network, self.optimizer, self.group, self.device)
+        self.replayed_update = ReplayedCall(capturer, "a training step")
+        self.replayed_evaluation = ReplayedCall(capturer, "an evaluation")
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next iteration depends on, as tensors and plain values.
