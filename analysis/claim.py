@@ -206,11 +206,11 @@ def training_error_difference(a: pd.DataFrame, b: pd.DataFrame) -> Difference:
     The seeds of the two groups may differ.
     """
     return welch_difference(
-        a[TRAINING_ERROR].tolist(), b[TRAINING_ERROR].tolist(), error_resolution(a, b)
+        a[TRAINING_ERROR].tolist(), b[TRAINING_ERROR].tolist(), coarsest_resolution(a, b)
     )
 
 
-def error_resolution(*groups: pd.DataFrame, column: str = ERROR_STEP) -> float:
+def coarsest_resolution(*groups: pd.DataFrame, column: str = ERROR_STEP) -> float:
     """Return the coarsest resolution of an error of these runs, in points.
 
     Returns 0 if the resolution of every run is unknown.
@@ -233,10 +233,10 @@ def difference_by_seed(a: pd.DataFrame, b: pd.DataFrame) -> Difference | None:
     seeds = first.index
     if len(seeds) < MIN_SEEDS or not seeds.is_unique or not seeds.equals(second.index):
         return None
-    return paired_difference(first.tolist(), second.tolist(), error_resolution(a, b))
+    return paired_difference(first.tolist(), second.tolist(), coarsest_resolution(a, b))
 
 
-def is_untrained(runs: pd.DataFrame) -> bool:
+def is_no_better_than_chance(runs: pd.DataFrame) -> bool:
     """Return whether the mean training error of one network's runs is within 2 points of chance.
 
     Such a network is reported separately from degradation. This function classifies all runs of a

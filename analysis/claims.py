@@ -18,11 +18,11 @@ from analysis.claim import (
     Verdict,
     count_seeds_if_open,
     decide,
-    is_untrained,
+    is_no_better_than_chance,
     not_tested,
     training_error_difference,
 )
-from analysis.error_increase import measure_increase, select_trained
+from analysis.error_increase import measure_increase, select_better_than_chance
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.family_pairs import FAMILY_PAIRS, FamilyPair, family_pair
 from analysis.frame import group_by_depth
@@ -139,7 +139,7 @@ def judge_no_degradation(
     worst = differences[decision.worst]
     notes = describe_caveats(pd.concat(groups.values()), groups)
     depths = (shallowest, decision.worst)
-    if is_untrained(groups[shallowest]):
+    if is_no_better_than_chance(groups[shallowest]):
         return _nothing_to_compare_with(statement, evidence, notes, depths, pair)
     bound = format_bound(worst, decision.side, decision.bound_count)
     return Claim(
@@ -200,7 +200,7 @@ def judge_fix(
         return not_tested(FIX, statement, reasons)
     notes = describe_caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
-    trained = select_trained(plain).keys() & residual.keys()
+    trained = select_better_than_chance(plain).keys() & residual.keys()
     if not trained:
         decisive_line = (
             "the families share no depth at which the plain network is better than chance"
@@ -218,7 +218,7 @@ def judge_fix(
         evidence.append(f"{comparison}, {depth} layers: {bounds}{untrained}")
 
     deepest = max(trained)
-    notes += _describe_unmatched(max(select_trained(plain)), deepest, pair)
+    notes += _describe_unmatched(max(select_better_than_chance(plain)), deepest, pair)
     decided = {deepest: differences[deepest]}
     decision = decide(decided, "above", margin)
     bound = format_bound(differences[deepest], decision.side)

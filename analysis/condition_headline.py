@@ -8,14 +8,14 @@ from analysis.claim import Claim, RunsByDepth, Verdict, training_error_differenc
 from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION
 from analysis.columns import FINISHED_STATES
 from analysis.condition_labels import capitalise_first
-from analysis.error_increase import select_trained
+from analysis.error_increase import select_better_than_chance
 from analysis.family_pairs import family_pair
 from analysis.frame import group_by_depth
 from analysis.headline_errors import (
     average_error,
     choose_depths,
     describe_margin,
-    describe_untrained,
+    describe_no_better_than_chance,
     find_ends,
     list_errors,
     list_worse_between,
@@ -86,14 +86,14 @@ def _describe_plain(
     claim: Claim, groups: RunsByDepth, networks: str, margin: float, error: str
 ) -> str:
     """Return whether the networks without shortcuts get worse with depth."""
-    trained = select_trained(groups)
+    trained = select_better_than_chance(groups)
     untrained = [depth for depth in groups if depth not in trained]
     if not trained:
         return (
             f"No {networks} are better than chance{list_errors(groups, find_ends(groups), error)}."
         )
     errors = list_errors(groups, claim.depths or find_ends(trained), error)
-    errors += describe_untrained(untrained)
+    errors += describe_no_better_than_chance(untrained)
     subject = capitalise_first(networks)
     if claim.verdict is Verdict.REPRODUCED:
         return f"{subject} {_get_worse()}{errors}."
@@ -122,7 +122,7 @@ def _describe_residual(
     """Return whether the networks with shortcuts get worse with depth, after the plain ones."""
     verdict = claim.verdict
     depths = choose_depths(claim, groups, degradation.depths)
-    plain_depths = degradation.depths or find_ends(select_trained(plain) or plain)
+    plain_depths = degradation.depths or find_ends(select_better_than_chance(plain) or plain)
     is_told_apart = depths == plain_depths and bool(list_errors(plain, plain_depths, ""))
     errors = list_errors(groups, depths, "", named=not is_told_apart)
     within = ""

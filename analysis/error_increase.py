@@ -1,11 +1,11 @@
-"""The increase of the training error with depth, over the depths at which a network is trained."""
+"""The increase of the training error with depth, over the depths that are better than chance."""
 
 import math
 from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.claim import Compare, RunsByDepth, is_untrained, training_error_difference
+from analysis.claim import Compare, RunsByDepth, is_no_better_than_chance, training_error_difference
 from analysis.columns import TRAINING_ERROR
 from analysis.estimates import Estimate
 from analysis.evidence import format_comparison
@@ -17,7 +17,7 @@ MIN_TREND_DEPTHS = 3  # with two depths, the bound on their difference is the mo
 
 @dataclass(frozen=True)
 class Increase:
-    """How the training error of one family's networks changes over the depths that train.
+    """How the training error of one family changes over the depths that are better than chance.
 
     Attributes:
         comparison: which depths are compared, such as `56 minus 20 layers`.
@@ -45,20 +45,20 @@ class Increase:
 def measure_increase(
     groups: RunsByDepth, compare: Compare = training_error_difference
 ) -> Increase | None:
-    """Measure the increase of the training error over the depths at which a network is trained.
+    """Measure the increase of the training error over the depths that are better than chance.
 
     Returns None if there are fewer than two such depths.
     """
-    trained = select_trained(groups)
-    if len(trained) < 2:
+    learning = select_better_than_chance(groups)
+    if len(learning) < 2:
         return None
-    shallowest, deepest = min(trained), max(trained)
+    shallowest, deepest = min(learning), max(learning)
     comparison = f"{deepest} minus {shallowest} layers"
-    difference = compare(trained[deepest], trained[shallowest])
-    bounds = format_comparison(difference, trained[deepest], trained[shallowest])
-    p, trend = _test_trend(trained)
+    difference = compare(learning[deepest], learning[shallowest])
+    bounds = format_comparison(difference, learning[deepest], learning[shallowest])
+    p, trend = _test_trend(learning)
     evidence = [f"{comparison}: {bounds}", trend]
-    trend_p = p if len(trained) >= MIN_TREND_DEPTHS else None
+    trend_p = p if len(learning) >= MIN_TREND_DEPTHS else None
     return Increase(comparison, (shallowest, deepest), difference, trend_p, evidence)
 
 
@@ -72,6 +72,6 @@ def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
     return p, f"{over}: Kendall's tau {tau:.2f}, one-sided p = {p:.4f} by permutation"
 
 
-def select_trained(groups: RunsByDepth) -> RunsByDepth:
-    """Return the depths at which the network is trained."""
-    return {depth: group for depth, group in groups.items() if not is_untrained(group)}
+def select_better_than_chance(groups: RunsByDepth) -> RunsByDepth:
+    """Return the depths at which the network is better than chance."""
+    return {depth: group for depth, group in groups.items() if not is_no_better_than_chance(group)}

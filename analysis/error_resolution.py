@@ -38,7 +38,7 @@ def chance_error(metadata: Row) -> float:
     return float(100 * (1 - fraction))
 
 
-def training_error_step(metadata: Row, metric: str) -> float:
+def training_error_resolution(metadata: Row, metric: str) -> float:
     """Return the resolution of a training error, in points: 100 / N for an error on N images."""
     if metric == RUNNING_ERROR:
         images = _count_running_images(metadata["config"])
@@ -47,7 +47,7 @@ def training_error_step(metadata: Row, metric: str) -> float:
     return 100 / images
 
 
-def test_error_step(metadata: Row) -> float:
+def test_error_resolution(metadata: Row) -> float:
     """Return the resolution of the test error, in points: 100 / N for N test images."""
     return 100 / float(metadata["data"].get("test", UNKNOWN))
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from analysis.claim import RunsByDepth, Side, difference_by_seed, is_untrained
+from analysis.claim import RunsByDepth, Side, difference_by_seed, is_no_better_than_chance
 from analysis.code_notes import describe_outdated_runs
 from analysis.columns import ENDED_AT, TRAINING_ERROR
 from analysis.estimates import CONFIDENCE, Difference, Estimate
@@ -156,7 +156,7 @@ def describe_networks(groups: RunsByDepth) -> list[str]:
     notes = []
     for depth, group in groups.items():
         network = f"{group['family'].iloc[0]}-{depth}"
-        if is_untrained(group):
+        if is_no_better_than_chance(group):
             error = f"{group[TRAINING_ERROR].mean():.1f} %"
             chance = f"chance is {group['chance'].mean():.1f} %"
             notes.append(f"{network} is no better than chance: {error} training error, {chance}")

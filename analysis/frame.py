@@ -99,7 +99,7 @@ def _build_runs(rows: list[Row]) -> pd.DataFrame:
     """Return `Frame.runs`: the rows with all columns, sorted by family, depth, seed and run id."""
     runs = complete_columns(pd.DataFrame(rows, columns=None if rows else RUN_COLUMNS))
     # This describes one run; whether a depth is untrained depends on the mean of its runs
-    # (analysis.claim.is_untrained).
+    # (analysis.claim.is_no_better_than_chance).
     runs["untrained"] = runs[TRAINING_ERROR] >= runs[CHANCE] - UNTRAINED_WITHIN_POINTS
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable")
     return runs.reset_index(drop=True)

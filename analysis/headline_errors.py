@@ -11,7 +11,7 @@ from analysis.plain_text import format_percents, join_words
 from analysis.summary import compute_finished_interval
 
 
-def describe_untrained(depths: Sequence[int]) -> str:
+def describe_no_better_than_chance(depths: Sequence[int]) -> str:
     """Return ` (at 110 layers they do no better than chance)`, or empty text."""
     if not depths:
         return ""

@@ -9,7 +9,7 @@ from analysis.claim import Claim, Verdict
 from analysis.claims import DEGRADATION
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.conditions import find_varying_keys
-from analysis.error_increase import select_trained
+from analysis.error_increase import select_better_than_chance
 from analysis.family_pairs import family_pair
 from analysis.figures.layout import show_sentence
 from analysis.figures.marks import explain_marks
@@ -118,7 +118,7 @@ def _rises_at_any_depth(runs: pd.DataFrame, family: str, margin: float) -> bool:
     shallowest only, whereas a figure shows all of them.
     """
     groups = group_by_depth(runs, family)
-    trained = select_trained(groups)
+    trained = select_better_than_chance(groups)
     if not trained:
         return False
     means = {depth: group[TRAINING_ERROR].mean() for depth, group in groups.items()}

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.abbreviation import abbreviate
-from analysis.claim import Claim, Verdict, error_resolution, not_tested
+from analysis.claim import Claim, Verdict, coarsest_resolution, not_tested
 from analysis.columns import ERROR_STEP, FINISHED_STATES, TEST_STEP
 from analysis.estimates import CONFIDENCE
 from analysis.evidence import describe_caveats
@@ -137,7 +137,7 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
         return not_tested(name, statement, [reason])
 
     step = ERROR_STEP if paper.metric == CLEAN_ERROR else TEST_STEP
-    resolution = error_resolution(runs, column=step)
+    resolution = coarsest_resolution(runs, column=step)
     decisive_line = _format_comparison(values, paper, resolution)
     evidence = [decisive_line]
     if paper.metric == TEST_ERROR:
@@ -178,14 +178,14 @@ def _further_evidence(
     """Return what else can be compared; the verdict does not rest on it."""
     evidence = []
     if paper.value is not None and paper.sd is None:
-        evidence.append(_format_prediction(values, error_resolution(runs, column=TEST_STEP)))
+        evidence.append(_format_prediction(values, coarsest_resolution(runs, column=TEST_STEP)))
     for other in find_published(data=paper.data, family=paper.family, depth=paper.depth):
         source = f"{other.source} {other.where}"
         if other.best:
             best = f"{other.value:.2f} %, the best of {other.runs} runs"
             evidence.append(f"{source}: {best}: not compared with a mean")
         elif other.metric == TEST_ERROR and other != paper:
-            resolution = error_resolution(runs, column=TEST_STEP)
+            resolution = coarsest_resolution(runs, column=TEST_STEP)
             evidence.append(_format_comparison(values, other, resolution))
         elif other.metric == VALIDATION_ERROR:
             error = f"{other.format()} %, {other.note}"

@@ -194,8 +194,8 @@ def _describe_scale(metadata: Row, metric: str) -> Row:
         return {}
     return {
         CHANCE: error_resolution.chance_error(metadata),
-        ERROR_STEP: error_resolution.training_error_step(metadata, metric),
-        TEST_STEP: error_resolution.test_error_step(metadata),
+        ERROR_STEP: error_resolution.training_error_resolution(metadata, metric),
+        TEST_STEP: error_resolution.test_error_resolution(metadata),
         TRAIN_IMAGES: metadata["data"].get("train"),
     }
 

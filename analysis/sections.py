@@ -178,13 +178,13 @@ def _build_lead(
     explanations: list[Explanation], condition: str, suffix: str, degrades: bool
 ) -> Section:
     """Return the section before the mechanisms: what they show together, in a few sentences."""
-    takeaways = [takeaway for explanation in explanations for takeaway in explanation.takeaways]
+    items = [item for explanation in explanations for item in explanation.lead_items]
     return Section(
         title=f"Why: {lead.TITLE}{condition}",
         margin=None,
         claims=[],
         figures={},
-        introduction=lead.write_lead(takeaways, degrades),
+        introduction=lead.write_lead(items, degrades),
         kind="mechanism",
         anchor=f"why-lead{suffix}",
     )

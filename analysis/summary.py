@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import error_resolution
+from analysis.claim import coarsest_resolution
 from analysis.columns import (
     ERROR_STEP,
     FINISHED_STATES,
@@ -39,7 +39,7 @@ def find_resolution(runs: pd.DataFrame, metric: str) -> float:
     """Return the smallest amount by which a metric can change, or 0 if it is unknown."""
     if metric not in STEP_COLUMNS:
         return 0.0
-    return error_resolution(runs, column=STEP_COLUMNS[metric])
+    return coarsest_resolution(runs, column=STEP_COLUMNS[metric])
 
 
 def compute_finished_interval(runs: pd.DataFrame, metric: str) -> Interval | None:

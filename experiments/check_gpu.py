@@ -163,9 +163,9 @@ def main() -> int:
     overrides = parse_arguments().overrides
     device = require_gpu()
 
-    from degradation.graph_check.automatic import store_verdicts
+    from degradation.graph_check.automatic import store_results
+    from degradation.graph_check.stored_results import describe_gpu
     from degradation.graph_check.subprocesses import compare_each
-    from degradation.graph_check.verdicts import describe_gpu
 
     print(", ".join(f"{name} {value}" for name, value in describe_gpu(device).items() if value))
     checks = build_checks(overrides, device)
@@ -174,7 +174,7 @@ def main() -> int:
     for comparison in compare_each(checks, device):
         print(format_row(comparison), flush=True)
         comparisons.append(comparison)
-    store_verdicts(zip(checks, comparisons, strict=True), device)
+    store_results(zip(checks, comparisons, strict=True), device)
     return print_conclusion(comparisons)
 
 

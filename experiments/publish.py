@@ -36,7 +36,7 @@ from degradation.errors import UserError
 from degradation.records.archive import encode_archive
 from degradation.records.archive_tables import RunFiles
 from degradation.records.trained_code import CodeState
-from degradation.sweep.jobs import check_is_no_file
+from degradation.sweep.jobs import check_record_root_is_folder
 from degradation.sweep.planned_runs import describe_planned_runs
 from degradation.sweep.report_name import name_report
 from degradation.sweep.runs import SweepRun, expand_runs, find_record_root
@@ -84,7 +84,7 @@ def publish(overrides: list[str], ledger: Path) -> Path:
     Raises NotPublishable, ConfigError, DataError or RecordError; then nothing has been written.
     """
     runs = expand_runs(overrides)
-    check_is_no_file(runs[0].config)
+    check_record_root_is_folder(runs[0].config)
     planned = describe_planned_runs(runs)
     frame = load(find_record_root(runs), planned)
     problems = list(frame.excluded)

@@ -9,7 +9,7 @@ import argparse
 
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.errors import UserError
-from degradation.sweep.jobs import check_is_no_file
+from degradation.sweep.jobs import check_record_root_is_folder
 from degradation.sweep.runs import SweepRun, expand_runs, find_record_root
 from degradation.tracking.sync import SyncResult, connect
 from degradation.tracking.wandb_process import WandbError
@@ -22,7 +22,7 @@ class SyncAborted(UserError):
 def sync_runs(runs: list[SweepRun]) -> list[SyncResult]:
     """Send W&B what it lacks, and print one line per W&B run. Raises SyncAborted."""
     results = []
-    check_is_no_file(runs[0].config)
+    check_record_root_is_folder(runs[0].config)
     try:
         with connect(runs[0].config.tracking, find_record_root(runs)) as server:
             for run in runs:

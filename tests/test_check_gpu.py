@@ -44,7 +44,9 @@ def gpu(monkeypatch, tmp_path):
     monkeypatch.setattr(device, "count_gpus", lambda: (1, (), None))
     monkeypatch.setattr(device, "check_precision", supports)
     monkeypatch.setattr(subprocesses, "compare_each", compare)
-    monkeypatch.setattr("degradation.graph_check.verdicts.describe_gpu", lambda _: {"gpu": "X"})
+    monkeypatch.setattr(
+        "degradation.graph_check.stored_results.describe_gpu", lambda _: {"gpu": "X"}
+    )
     return checks, results
 
 

@@ -11,10 +11,10 @@ from analysis.claim import (
     Claim,
     RunsByDepth,
     Verdict,
+    coarsest_resolution,
     count_seeds_if_open,
     decide,
-    error_resolution,
-    is_untrained,
+    is_no_better_than_chance,
     not_tested,
     training_error_difference,
 )
@@ -189,7 +189,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     notes = describe_caveats(runs, plain)
     parent_depth = runs.loc[runs["family"] == FAMILY, "config.model.grown_from"].iloc[0]
     deeper = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > parent_depth]
-    trained = [depth for depth in deeper if not is_untrained(plain[depth])]
+    trained = [depth for depth in deeper if not is_no_better_than_chance(plain[depth])]
     if not deeper:
         reason = "plain and constructed networks share no depth above that of the parent"
         return not_tested(name, statement, [reason], notes)
@@ -255,7 +255,7 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     evidence = []
     for depth, group in groups.items():
         after, before = group[TRAINING_ERROR].tolist(), group[TRAINING_ERROR_AT_START].tolist()
-        difference = paired_difference(after, before, error_resolution(group))
+        difference = paired_difference(after, before, coarsest_resolution(group))
         differences[depth] = difference
         line = (
             f"after minus before, {depth} layers: {difference.mean:+.2f} points (Student-t over"

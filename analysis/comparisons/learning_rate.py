@@ -21,7 +21,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis import claims as main_claims
-from analysis.claim import Claim, Compare, error_resolution, not_tested
+from analysis.claim import Claim, Compare, coarsest_resolution, not_tested
 from analysis.claims import judge_fix, judge_no_degradation
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.comparisons.base import FactorSection
@@ -108,7 +108,7 @@ def compare_at_best_rates(runs: pd.DataFrame) -> Compare:
         return [group[TRAINING_ERROR].tolist() for _, group in same_network.groupby(KEY)]
 
     def compare(a: pd.DataFrame, b: pd.DataFrame) -> DifferenceOfMinima:
-        return difference_of_minima(errors_by_rate(a), errors_by_rate(b), error_resolution(runs))
+        return difference_of_minima(errors_by_rate(a), errors_by_rate(b), coarsest_resolution(runs))
 
     return compare
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.claim import RunsByDepth
-from analysis.error_increase import select_trained
+from analysis.error_increase import select_better_than_chance
 from analysis.evidence import describe_networks
 from analysis.factors import Stratum
 from analysis.family_pairs import FamilyPair, family_pair
@@ -50,16 +50,16 @@ class Networks:
         """Return the depths that have runs at every value, shallowest first."""
         return sorted(set.intersection(*map(set, self.by_value.values())))
 
-    def list_trained_depths(self) -> list[int]:
+    def list_depths_better_than_chance(self) -> list[int]:
         """Return the depths at which the networks are trained at every value, shallowest first."""
-        trained = [set(select_trained(groups)) for groups in self.by_value.values()]
+        trained = [set(select_better_than_chance(groups)) for groups in self.by_value.values()]
         return sorted(set.intersection(*trained))
 
-    def describe_untrained(self) -> str:
+    def describe_no_better_than_chance(self) -> str:
         """Return what is untrained: `width 8: 56 layers; width 16: 56, 110 layers`."""
         parts = []
         for label, groups in self.by_value.items():
-            untrained = groups.keys() - select_trained(groups).keys()
+            untrained = groups.keys() - select_better_than_chance(groups).keys()
             if untrained:
                 parts.append(f"{label}: {', '.join(map(str, sorted(untrained)))} layers")
         return "; ".join(parts)

@@ -11,7 +11,7 @@ from analysis.claim import (
     Claim,
     RunsByDepth,
     Verdict,
-    is_untrained,
+    is_no_better_than_chance,
     not_tested,
     training_error_difference,
 )
@@ -101,7 +101,7 @@ def _list_missing_options(options: dict[str, RunsByDepth]) -> list[str]:
 def _find_deepest_trained(plain: RunsByDepth, options: dict[str, RunsByDepth]) -> int | None:
     """Return the greatest depth that all options have and at which the plain network trains."""
     shared = set(plain).intersection(*options.values())
-    trained = [depth for depth in shared if not is_untrained(plain[depth])]
+    trained = [depth for depth in shared if not is_no_better_than_chance(plain[depth])]
     return max(trained, default=None)
 
 

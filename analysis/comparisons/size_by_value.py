@@ -14,9 +14,9 @@ from analysis.claim import (
     LEARNING_DEPTHS,
     Finding,
     Verdict,
+    coarsest_resolution,
     count_seeds_if_open,
     decide,
-    error_resolution,
     training_error_difference,
 )
 from analysis.columns import TRAINING_ERROR
@@ -62,11 +62,11 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
     if reasons:
         return _not_tested(title, statement, reasons)
     notes = [*describe_caveats(runs), *networks.list_notes()]
-    depths = networks.list_trained_depths()
+    depths = networks.list_depths_better_than_chance()
     if len(depths) < 2:
         line = (
             "fewer than two depths are better than chance at every value; no better than chance: "
-            + networks.describe_untrained()
+            + networks.describe_no_better_than_chance()
         )
         return Finding(
             title,
@@ -111,11 +111,11 @@ def judge_gain(
     if reasons:
         return _not_tested(title, statement, reasons)
     notes = [*describe_caveats(runs), *plain.list_notes(), *residual.list_notes()]
-    trained = shared.intersection(plain.list_trained_depths())
+    trained = shared.intersection(plain.list_depths_better_than_chance())
     if not trained:
         line = (
             f"no {plain.family} network is better than chance at every value; no better than"
-            " chance: " + plain.describe_untrained()
+            " chance: " + plain.describe_no_better_than_chance()
         )
         return Finding(
             title,
@@ -228,7 +228,7 @@ def contrast_sizes(a: Size, b: Size) -> Difference:
     return contrast_of_means(
         [groups[run_ids][TRAINING_ERROR].tolist() for run_ids in remaining],
         [coefficients[run_ids] for run_ids in remaining],
-        error_resolution(*groups.values()),
+        coarsest_resolution(*groups.values()),
     )
 
 

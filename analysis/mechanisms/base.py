@@ -10,7 +10,7 @@ from analysis.claim import Claim, Verdict, not_tested
 from analysis.figures.matplotlib_import import Figure
 from analysis.plain_words import add_doubt
 from analysis.requirements import unfinished_runs
-from analysis.story.wording import Takeaway
+from analysis.story.wording import LeadItem
 from degradation.counting import format_count
 from degradation.metrics import ITERATION
 from degradation.records.schema import State
@@ -33,7 +33,7 @@ class Explanation:
         table: a summary over seeds.
         figures: file stem: (figure, caption); the first is the main figure.
         details: how it is measured, and its limits; the report shows them folded.
-        takeaways: what its claims add to the lead of the section *Why*.
+        lead_items: what its claims add to the lead of the section *Why*.
         shown_run_ids: the runs that each figure shows, by its file stem.
     """
 
@@ -44,7 +44,7 @@ class Explanation:
     table: pd.DataFrame
     figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)
     details: str = ""
-    takeaways: list[Takeaway] = field(default_factory=list)
+    lead_items: list[LeadItem] = field(default_factory=list)
     shown_run_ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 

@@ -38,7 +38,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     return Explanation(
         "convergence",
         story.TITLE,
-        story.tell(claims, pair, _find_reached(times[times["family"] == plain])),
+        story.write_introduction(claims, pair, _find_reached(times[times["family"] == plain])),
         claims,
         summarise(times),
         figures,

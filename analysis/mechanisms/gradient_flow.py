@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
 from analysis.claims import judge_degradation
-from analysis.error_increase import select_trained
+from analysis.error_increase import select_better_than_chance
 from analysis.estimates import Difference
 from analysis.evidence import format_bound
 from analysis.family_pairs import FamilyPair, family_pair
@@ -55,7 +55,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     return Explanation(
         "gradient-flow",
         story.TITLE,
-        story.tell(claims, pair, patterns, degraded_depth),
+        story.write_introduction(claims, pair, patterns, degraded_depth),
         claims,
         summarise(spans),
         figures,
@@ -71,7 +71,7 @@ def _find_degraded_depth(frame: Frame, margin: float, pair: FamilyPair) -> int |
     """
     if judge_degradation(frame.runs, margin, pair).verdict is not Verdict.REPRODUCED:
         return None
-    return max(select_trained(group_by_depth(frame.runs, pair.plain)))
+    return max(select_better_than_chance(group_by_depth(frame.runs, pair.plain)))
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:

@@ -38,7 +38,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     return Explanation(
         "identity",
         story.TITLE,
-        story.tell(claims, _select_shares(summary)),
+        story.write_introduction(claims, _select_shares(summary)),
         claims,
         summary,
         figures,

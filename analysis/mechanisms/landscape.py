@@ -57,7 +57,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         shown_run_ids["landscape-line"] = tuple(line["run_id"].unique())
     story_details = " ".join([story.DETAILS, *line_sentences, *square_sentences])
     claims, summary = judge(frame, margin), summarise(line, square)
-    introduction = story.tell(_find_roughest(summary))
+    introduction = story.write_introduction(_find_roughest(summary))
     return Explanation(
         "landscape",
         story.TITLE,

@@ -8,7 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, count_seeds_if_open, decide, is_untrained, not_tested
+from analysis.claim import (
+    Claim,
+    Verdict,
+    count_seeds_if_open,
+    decide,
+    is_no_better_than_chance,
+    not_tested,
+)
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
@@ -47,7 +54,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     return Explanation(
         "lesions",
         story.TITLE,
-        story.tell(claims, pair),
+        story.write_introduction(claims, pair),
         claims,
         summarise(errors),
         figures,
@@ -62,7 +69,7 @@ def judge(frame: Frame, margin: float) -> list[Claim]:
     pair, runs = family_pair(frame.runs), frame.runs
     claim = judge_deletion(errors, runs, margin, pair)
     # the claim says nothing of such a depth, so a run that diverged there is not missing
-    is_excluded = runs["depth"].isin(_find_untrained(runs, pair.plain))
+    is_excluded = runs["depth"].isin(_find_no_better_than_chance(runs, pair.plain))
     counted = runs[~(is_excluded & (runs["state"] == State.DIVERGED))]
     return [account_for_missing_runs(claim, counted, errors, [pair.plain, pair.residual])]
 
@@ -175,7 +182,7 @@ def judge_deletion(
     plain = group_known_values(single_deletions, pair.plain, "increase")
     residual = group_known_values(single_deletions, pair.residual, "increase")
 
-    excluded_depths = _find_untrained(runs, pair.plain)
+    excluded_depths = _find_no_better_than_chance(runs, pair.plain)
     notes = _describe_excluded(excluded_depths, pair.plain)
     notes += find_unprobed(runs[runs["family"].isin(families)], errors)
     depths = sorted((plain.keys() & residual.keys()) - excluded_depths)
@@ -226,10 +233,10 @@ def _find_missing(compared_rows: pd.DataFrame, pair: FamilyPair) -> list[str]:
     return missing_requirements(groups, depths=1)
 
 
-def _find_untrained(runs: pd.DataFrame, family: str) -> set[int]:
+def _find_no_better_than_chance(runs: pd.DataFrame, family: str) -> set[int]:
     """Return the depths at which the mean training error of a family is near chance."""
     groups = group_by_depth(runs, family)
-    return {depth for depth, group in groups.items() if is_untrained(group)}
+    return {depth for depth, group in groups.items() if is_no_better_than_chance(group)}
 
 
 def _describe_excluded(depths: set[int], family: str) -> list[str]:

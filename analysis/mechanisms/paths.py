@@ -43,7 +43,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     return Explanation(
         "paths",
         story.TITLE,
-        story.tell(claims, pair),
+        story.write_introduction(claims, pair),
         claims,
         summarise(lengths),
         figures,

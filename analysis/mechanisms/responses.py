@@ -39,7 +39,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     return Explanation(
         "responses",
         story.TITLE,
-        story.tell(claims, pair),
+        story.write_introduction(claims, pair),
         claims,
         summarise(values),
         figures,
@@ -210,10 +210,10 @@ def list_notes(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
     values = values[values["family"] == family]
     probed = frame.runs[frame.runs["run_id"].isin(values["run_id"])]
     notes = []
-    for depth, is_untrained in probed.groupby("depth")["untrained"]:
-        if is_untrained.any():
+    for depth, are_at_chance in probed.groupby("depth")["untrained"]:
+        if are_at_chance.any():
             notes.append(
-                f"{int(is_untrained.sum())} of {len(is_untrained)} runs of {family}-{depth} are"
+                f"{int(are_at_chance.sum())} of {len(are_at_chance)} runs of {family}-{depth} are"
                 f" no better than chance (within {UNTRAINED_WITHIN_POINTS:g} points of it) and are"
                 " included"
             )

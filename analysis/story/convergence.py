@@ -6,12 +6,12 @@ from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
 from analysis.plain_text import join_words
 from analysis.story.wording import (
+    LeadItem,
     Role,
-    Takeaway,
     Wording,
     find_verdict,
     is_negligible,
-    list_takeaways,
+    list_lead_items,
 )
 
 FORM_NAME = "exponentially slow"  # the claim's name
@@ -76,7 +76,9 @@ DETAILS = (
 )
 
 
-def tell(claims: Sequence[Claim], pair: FamilyPair, reached: Mapping[int, Sequence[bool]]) -> str:
+def write_introduction(
+    claims: Sequence[Claim], pair: FamilyPair, reached: Mapping[int, Sequence[bool]]
+) -> str:
     """Return the sentences of this step.
 
     `reached`: depth: whether each of its plain runs gets to half of chance error.
@@ -87,11 +89,11 @@ def tell(claims: Sequence[Claim], pair: FamilyPair, reached: Mapping[int, Sequen
     return " ".join([EXPECTATION, *_answer(pair, reached), f"{slowing}{form}."])
 
 
-def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
+def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
     return [
-        *list_takeaways(claims, _name_slowing(pair), SLOWING_IN_LEAD, pair, Role.COMPANION),
-        *list_takeaways(claims, FORM_NAME, FORM_IN_LEAD, pair),
+        *list_lead_items(claims, _name_slowing(pair), SLOWING_IN_LEAD, pair, Role.COMPANION),
+        *list_lead_items(claims, FORM_NAME, FORM_IN_LEAD, pair),
     ]
 
 

@@ -8,11 +8,11 @@ from analysis.claim import Claim, Verdict
 from analysis.family_pairs import FamilyPair
 from analysis.plain_text import join_words
 from analysis.story.wording import (
+    LeadItem,
     Role,
-    Takeaway,
     Wording,
     find_verdict,
-    list_takeaways,
+    list_lead_items,
 )
 
 TITLE = "does the gradient vanish?"
@@ -88,7 +88,7 @@ class MeasuredPattern:
     mean_pattern: Pattern = Pattern.UNKNOWN
 
 
-def tell(
+def write_introduction(
     claims: Sequence[Claim],
     pair: FamilyPair,
     patterns: Sequence[MeasuredPattern],
@@ -116,22 +116,22 @@ def list_lead(
     pair: FamilyPair,
     patterns: Sequence[MeasuredPattern],
     degraded_depth: int | None,
-) -> list[Takeaway]:
+) -> list[LeadItem]:
     """Return what this step adds to the lead.
 
     `degraded_depth`: the depth at which the degradation of the plain networks is shown, or None.
     The textbook's explanation is contradicted if the gradient has vanished there at no time point.
     """
-    takeaways = []
+    items = []
     if degraded_depth is not None and has_not_vanished(patterns, degraded_depth):
         clause = (
             f"a vanishing gradient at {degraded_depth} layers, where {pair.plain} networks degrade"
         )
-        takeaways.append(Takeaway(Verdict.CONTRADICTED, clause, Role.RULED_OUT))
+        items.append(LeadItem(Verdict.CONTRADICTED, clause, Role.RULED_OUT))
     return [
-        *takeaways,
-        *list_takeaways(claims, _name(pair.plain), PLAIN_IN_LEAD, pair),
-        *list_takeaways(claims, _name(pair.residual), RESIDUAL_IN_LEAD, pair),
+        *items,
+        *list_lead_items(claims, _name(pair.plain), PLAIN_IN_LEAD, pair),
+        *list_lead_items(claims, _name(pair.residual), RESIDUAL_IN_LEAD, pair),
     ]
 
 

@@ -32,7 +32,7 @@ DETAILS = (
 )
 
 
-def tell(claims: Sequence[Claim], shares: Mapping[int, float]) -> str:
+def write_introduction(claims: Sequence[Claim], shares: Mapping[int, float]) -> str:
     """Return the sentences of this step.
 
     `shares`: depth: the shortcut's share of the gradient at the end of training, mean over blocks

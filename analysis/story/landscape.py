@@ -25,7 +25,7 @@ DETAILS = (
 )
 
 
-def tell(off_surface: Mapping[str, float]) -> str:
+def write_introduction(off_surface: Mapping[str, float]) -> str:
     """Return the sentences of this step.
 
     `off_surface`: family: the largest fraction of the points around one of its networks that lie

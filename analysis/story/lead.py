@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claim import Verdict
-from analysis.story.wording import Role, Takeaway
+from analysis.story.wording import LeadItem, Role
 
 TITLE = "in short"
 PROBES = "Probes measure inside the networks, before, during and after training."
@@ -11,7 +11,7 @@ COMPANIONS = "What goes with the degradation here"
 COMPANIONS_OF_DEPTH = "What goes with depth here"  # if no degradation is shown
 NO_PROOF = "No probe proves a cause."
 RULED_OUT = "Ruled out"
-# The other takeaways, in the order of the lead.
+# The other items, in the order of the lead.
 OPENINGS = {
     Verdict.REPRODUCED: "As reported",
     Verdict.CONTRADICTED: "Unlike the papers",
@@ -24,16 +24,16 @@ NOTHING_TESTED = (
 )
 
 
-def write_lead(takeaways: Sequence[Takeaway], degrades: bool = True) -> str:
+def write_lead(items: Sequence[LeadItem], degrades: bool = True) -> str:
     """Return the lead, one paragraph per line.
 
     The first answers the question why as far as the verdicts do; the others say what else is
     decided, or that nothing is. `degrades`: whether degradation of plain networks is reproduced.
     """
-    if not takeaways:
+    if not items:
         return NOTHING_TESTED
-    companions = [takeaway.clause for takeaway in takeaways if takeaway.role is Role.COMPANION]
-    ruled_out = [takeaway.clause for takeaway in takeaways if takeaway.role is Role.RULED_OUT]
+    companions = [item.clause for item in items if item.role is Role.COMPANION]
+    ruled_out = [item.clause for item in items if item.role is Role.RULED_OUT]
     answer = [PROBES]
     if companions:
         opening = COMPANIONS if degrades else COMPANIONS_OF_DEPTH
@@ -43,17 +43,15 @@ def write_lead(takeaways: Sequence[Takeaway], degrades: bool = True) -> str:
     paragraphs = [" ".join(answer)]
     for verdict, opening in OPENINGS.items():
         clauses = [
-            takeaway.clause
-            for takeaway in takeaways
-            if takeaway.verdict is verdict and takeaway.role is Role.OTHER
+            item.clause for item in items if item.verdict is verdict and item.role is Role.OTHER
         ]
         if clauses:
             paragraphs.append(_write_sentence(opening, clauses))
-    negligible = [takeaway.clause for takeaway in takeaways if takeaway.role is Role.NEGLIGIBLE]
+    negligible = [item.clause for item in items if item.role is Role.NEGLIGIBLE]
     if negligible:
         paragraphs.append(_write_sentence(TOO_SMALL, negligible))
-    if all(takeaway.verdict is Verdict.INCONCLUSIVE for takeaway in takeaways):
-        paragraphs.append(_write_sentence(OPEN, [takeaway.clause for takeaway in takeaways]))
+    if all(item.verdict is Verdict.INCONCLUSIVE for item in items):
+        paragraphs.append(_write_sentence(OPEN, [item.clause for item in items]))
     return "\n".join(paragraphs)
 
 

@@ -6,12 +6,12 @@ from analysis.claim import Claim, Verdict
 from analysis.family_pairs import FamilyPair
 from analysis.plain_words import UNCERTAIN
 from analysis.story.wording import (
-    Takeaway,
+    LeadItem,
     Wording,
     find_plain_words,
     find_verdict,
     is_negligible,
-    list_takeaways,
+    list_lead_items,
 )
 
 NAME = "lesions"
@@ -64,7 +64,7 @@ DETAILS = (
 )
 
 
-def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
+def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step, with the bound that leaves the claim open, if it is."""
     verdict = find_verdict(claims, NAME)
     finding = DELETION.select(verdict, pair, is_negligible(claims, NAME))
@@ -73,6 +73,6 @@ def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
     return f"{EXPECTATION} {finding}{reason}".rstrip()
 
 
-def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
+def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
-    return list_takeaways(claims, NAME, IN_LEAD, pair)
+    return list_lead_items(claims, NAME, IN_LEAD, pair)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
-from analysis.story.wording import Takeaway, Wording, find_verdict, is_negligible, list_takeaways
+from analysis.story.wording import LeadItem, Wording, find_verdict, is_negligible, list_lead_items
 
 NAME = "short paths"
 TITLE = "along which paths does the gradient flow?"
@@ -59,13 +59,13 @@ DETAILS = (
 )
 
 
-def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
+def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
     verdict, is_small = find_verdict(claims, NAME), is_negligible(claims, NAME)
     finding = LENGTHS.select(verdict, pair, is_small)
     return f"{EXPECTATION} {finding}"
 
 
-def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
+def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
-    return list_takeaways(claims, NAME, IN_LEAD, pair)
+    return list_lead_items(claims, NAME, IN_LEAD, pair)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
-from analysis.story.wording import Takeaway, Wording, find_verdict, is_negligible, list_takeaways
+from analysis.story.wording import LeadItem, Wording, find_verdict, is_negligible, list_lead_items
 
 FAMILIES, DEPTH = "weaker responses", "weaker with depth"  # the claims' names
 TITLE = "are the residual functions small?"
@@ -61,7 +61,7 @@ DETAILS = (
 )
 
 
-def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
+def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
     by_family = BY_FAMILY.select(find_verdict(claims, FAMILIES), pair)
     by_depth = BY_DEPTH.select(find_verdict(claims, DEPTH), pair)
@@ -69,9 +69,9 @@ def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
     return f"{EXPECTATION} {by_family}{by_depth}.{LIMIT_OF_NEGLIGIBLE if is_small else ''}"
 
 
-def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
+def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
-    takeaways = []
+    items = []
     for name, wording in ((FAMILIES, BY_FAMILY_IN_LEAD), (DEPTH, BY_DEPTH_IN_LEAD)):
-        takeaways += list_takeaways(claims, name, wording, pair)
-    return takeaways
+        items += list_lead_items(claims, name, wording, pair)
+    return items

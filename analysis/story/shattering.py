@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
 from analysis.story.wording import (
+    LeadItem,
     Role,
-    Takeaway,
     Wording,
     find_verdict,
     is_negligible,
-    list_takeaways,
+    list_lead_items,
 )
 
 NAME = "shattered gradients"
@@ -68,13 +68,13 @@ DETAILS = (
 )
 
 
-def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
+def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
     verdict, is_small = find_verdict(claims, NAME), is_negligible(claims, NAME)
     finding = CORRELATION.select(verdict, pair, is_small)
     return f"{EXPECTATION} {finding}"
 
 
-def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
+def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
-    return list_takeaways(claims, NAME, IN_LEAD, pair, Role.COMPANION)
+    return list_lead_items(claims, NAME, IN_LEAD, pair, Role.COMPANION)

@@ -48,7 +48,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True)
-class Takeaway:
+class LeadItem:
     """What one claim adds to the lead.
 
     Attributes:
@@ -80,13 +80,13 @@ def find_plain_words(claims: Iterable[Claim], name: str) -> str:
     return next((claim.plain_words for claim in claims if claim.name == name), "")
 
 
-def list_takeaways(
+def list_lead_items(
     claims: Iterable[Claim],
     name: str,
     wording: Wording,
     pair: FamilyPair,
     role: Role = Role.OTHER,
-) -> list[Takeaway]:
+) -> list[LeadItem]:
     """Return what the claim with this name adds to the lead; nothing if it was not tested.
 
     `role`: that of a claim that is reproduced.
@@ -98,4 +98,4 @@ def list_takeaways(
     shown_role = role if verdict is Verdict.REPRODUCED else Role.OTHER
     if is_small:
         shown_role = Role.NEGLIGIBLE
-    return [Takeaway(verdict, wording.select(verdict, pair, is_small), shown_role)]
+    return [LeadItem(verdict, wording.select(verdict, pair, is_small), shown_role)]

@@ -97,7 +97,7 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
             train(parent)
         with _wait_for_lock(record):
             record.remove_leftovers()
-            outcome = _find_outcome(record)
+            outcome = _restore_finished_record(record)
             if outcome is not None and not discard_if_outdated(config, record):
                 return outcome
             return _attempt(config, record, device, group)
@@ -117,7 +117,7 @@ def _wait_for_lock(record: Record) -> Iterator[None]:
         yield
 
 
-def _find_outcome(record: Record) -> State | None:
+def _restore_finished_record(record: Record) -> State | None:
     """Return the outcome of a finished run, or None if there is something to train."""
     outcome = record.outcome(verify_contents=True)
     if outcome is None and record.restore_manifest():

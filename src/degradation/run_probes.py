@@ -39,7 +39,7 @@ from degradation.records.schema import (
     State,
 )
 from degradation.run_metadata import build_probe_row
-from degradation.sweep.jobs import check_is_no_file
+from degradation.sweep.jobs import check_record_root_is_folder
 from degradation.sweep.pending import (
     EXPLAINED,
     Point,
@@ -89,7 +89,7 @@ def run_landscape(config: Config) -> str:
 
 def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.device], None]) -> str:
     """Prepare this process, call `measure` unless the run diverged, and report errors."""
-    check_is_no_file(config)
+    check_record_root_is_folder(config)
     run = locate_run(config)
     try:
         check_installation()

@@ -9,10 +9,10 @@ import pytest
 from analysis.claim import (
     Claim,
     Verdict,
+    coarsest_resolution,
     decide,
     difference_by_seed,
-    error_resolution,
-    is_untrained,
+    is_no_better_than_chance,
     not_tested,
     training_error_difference,
 )
@@ -176,9 +176,9 @@ def test_differences_use_the_step_of_the_errors(residual_runs):
 def test_resolution_is_the_largest_known_step(residual_runs):
     groups = residual_runs({20: [1.0] * 3, 56: [1.2] * 3}, error_step=0.0667)
     groups[20]["error_step"] = [0.1, math.nan, math.nan]
-    assert error_resolution(groups[56], groups[20]) == 0.1
+    assert coarsest_resolution(groups[56], groups[20]) == 0.1
     unknown = residual_runs({20: [1.0] * 3})[20]
-    assert error_resolution(unknown, unknown) == 0.0
+    assert coarsest_resolution(unknown, unknown) == 0.0
 
 
 @pytest.mark.parametrize("known", ["first", "second"])
@@ -197,5 +197,8 @@ def test_step_of_either_group_counts(build_frame, known):
 def test_depth_is_untrained_by_its_mean(residual_runs, beyond, expected):
     """The frame's column `untrained` is about single runs, which may be on the other side."""
     limit = 90.0 - UNTRAINED_WITHIN_POINTS + beyond
-    assert is_untrained(residual_runs({20: [limit - 8, limit + 1, limit + 7]})[20]) is expected
-    assert is_untrained(residual_runs({20: [limit]})[20]) is expected
+    assert (
+        is_no_better_than_chance(residual_runs({20: [limit - 8, limit + 1, limit + 7]})[20])
+        is expected
+    )
+    assert is_no_better_than_chance(residual_runs({20: [limit]})[20]) is expected

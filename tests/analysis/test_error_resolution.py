@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import error_resolution
-from analysis.claim import is_untrained
+from analysis.claim import is_no_better_than_chance
 from analysis.frame import load
 from degradation.records.schema import State
 from tests.support.records import CONFIG, write_record
@@ -19,7 +19,7 @@ def test_untrained_is_within_two_points_of_chance(tmp_path, error, expected):
     run = write_record(tmp_path, "a", State.DONE, errors=(90.0, error), images=images)
     runs = load(tmp_path, [run]).runs
     assert bool(runs.loc[0, "untrained"]) is expected
-    assert is_untrained(runs) is expected
+    assert is_no_better_than_chance(runs) is expected
 
 
 def test_chance_is_that_of_the_commonest_class(tmp_path):

@@ -1,4 +1,4 @@
-"""The check before a captured run, the stored verdicts, and what follows from them."""
+"""The check before a captured run, the stored results, and what follows from them."""
 
 import json
 import logging
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from degradation.data.datasets import load_dataset
-from degradation.graph_check import automatic, verdicts
-from degradation.graph_check.automatic import check_captured_steps, find_fault, store_verdicts
+from degradation.graph_check import automatic, stored_results
+from degradation.graph_check.automatic import check_captured_steps, find_fault, store_results
 from degradation.graph_check.check import build_check
 from degradation.graph_check.result import Comparison
 from degradation.optimizers import base
@@ -156,8 +156,8 @@ def test_verdict_is_found_again(compared, checked, cache, result):
     compared.result = NO_MEMORY
     assert find_fault(checked, CPU) == result.describe_fault()
     assert len(compared) == 1
-    (verdict,) = cache.glob("*.json")
-    assert verdict.stat().st_size < 4096
+    (result,) = cache.glob("*.json")
+    assert result.stat().st_size < 4096
 
 
 def test_transient_problem_is_checked_again(compared, checked, cache):
@@ -168,17 +168,21 @@ def test_transient_problem_is_checked_again(compared, checked, cache):
     assert len(compared) == 2
 
 
+RESULTS = "degradation.graph_check.stored_results"
 CHANGES = {
     "torch": ("torch.__version__", "9.9"),
-    "driver": ("degradation.graph_check.verdicts._read_driver_version", lambda: "999.1"),
-    "card": ("degradation.graph_check.verdicts.name_device", lambda _: "cuda: other"),
-    "code": ("degradation.graph_check.verdicts.hash_numerical_code", lambda *_: {"a.py": "0"}),
-    "check": ("degradation.graph_check.verdicts._hash_check", lambda: "0"),
+    "driver": (f"{RESULTS}._read_driver_version", lambda: "999.1"),
+    "card": (f"{RESULTS}.name_device", lambda _: "cuda: other"),
+    "code": (
+        f"{RESULTS}.hash_numerical_code",
+        lambda *_: {"a.py": "0"},
+    ),
+    "check": (f"{RESULTS}._hash_check", lambda: "0"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_verdict_of_another_version_or_card_is_not_used(compared, checked, monkeypatch, change):
+def test_result_of_another_version_or_card_is_not_used(compared, checked, monkeypatch, change):
     find_fault(checked, CPU)
     monkeypatch.setattr(*CHANGES[change])
     compared.result = DIFFERENT
@@ -208,8 +212,8 @@ def test_corrupt_verdict_is_ignored(compared, checked, cache, content):
     assert path.read_bytes() == valid
 
 
-def test_verdict_of_another_check_under_the_same_name_is_ignored(compared, checked, monkeypatch):
-    monkeypatch.setattr(verdicts, "hash_text", lambda _text: "same")
+def test_result_of_another_check_under_the_same_name_is_ignored(compared, checked, monkeypatch):
+    monkeypatch.setattr(stored_results, "hash_text", lambda _text: "same")
     find_fault(checked, CPU)
     find_fault(replace(checked, classes=7), CPU)
     assert len(compared) == 2
@@ -226,13 +230,13 @@ def test_unusable_cache_means_another_check(compared, checked, monkeypatch, tmp_
 
 
 def test_process_that_waited_for_another_uses_its_verdict(compared, checked, monkeypatch):
-    answers = [None, {verdicts.FAULT: "from the other process"}]
-    monkeypatch.setattr(automatic, "read_verdict", lambda *_: answers.pop(0))
+    answers = [None, {stored_results.FAULT: "from the other process"}]
+    monkeypatch.setattr(automatic, "read_result", lambda *_: answers.pop(0))
     assert find_fault(checked, CPU) == "from the other process"
     assert compared == []
 
 
-def test_verdicts_of_all_depths_are_stored_for_runs(compared, compose_config):
+def test_results_of_all_depths_are_stored_for_runs(compared, compose_config):
     config = compose_config()
 
     def build(shortcut, depth, **changes):
@@ -243,7 +247,7 @@ def test_verdicts_of_all_depths_are_stored_for_runs(compared, compose_config):
     residual = [build("A", depth) for depth in (20, 110)]
     fault = DIFFERENT.describe_fault()
     pairs = zip([*plain, *residual], [EQUAL, DIFFERENT, EQUAL, NO_MEMORY], strict=True)
-    store_verdicts(pairs, CPU)
+    store_results(pairs, CPU)
     assert find_fault(build("none", 56, seed=5), CPU) == fault
     assert find_fault(build("A", 56, optim=replace(config.optim, lr=1.0)), CPU) is None
     assert compared == []
@@ -254,19 +258,19 @@ def test_verdicts_of_all_depths_are_stored_for_runs(compared, compose_config):
 
 
 def test_key_is_the_same_after_a_round_trip(checked):
-    key = verdicts.build_key(checked, CPU)
+    key = stored_results.build_key(checked, CPU)
     assert json.loads(json.dumps(key)) == key
 
 
 def test_key_is_the_same_before_and_after_a_process_trains(checked, monkeypatch):
-    """`make check-gpu` stores verdicts from a process that trains nothing itself."""
+    """`make check-gpu` stores results from a process that trains nothing itself."""
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "X")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
     monkeypatch.setenv(HEURISTIC_VARIABLE, "")  # so that it is restored afterwards
     monkeypatch.delenv(HEURISTIC_VARIABLE)
     cuda = torch.device("cuda")
-    key = verdicts.build_key(checked, cuda)
+    key = stored_results.build_key(checked, cuda)
     with restored_settings():
         make_reproducible(1, checked.config.precision)
-        assert verdicts.build_key(checked, cuda) == key
+        assert stored_results.build_key(checked, cuda) == key
     assert key["machine"]["heuristic"] == "1"

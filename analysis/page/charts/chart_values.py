@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.claim import is_untrained
+from analysis.claim import is_no_better_than_chance
 from analysis.columns import TRAINING_ERROR
 from analysis.page.charts.curve_intervals import MeanCurve, average_curves
 from analysis.requirements import repeated_seeds
@@ -33,7 +33,7 @@ def describe_groups(
             "family": str(members["family"].iloc[0]),
             "depth": int(members["depth"].iloc[0]),
             "finished": len(members),
-            "untrained": is_untrained(members),
+            "untrained": is_no_better_than_chance(members),
         }
         # As in every table: if several runs have the same seed, nothing is averaged.
         if not repeated_seeds(members, ""):

@@ -18,7 +18,6 @@ from degradation.config.composition import (
     read_typed,
     register,
 )
-from degradation.config.cross_field import check, check_batchnorm
 from degradation.config.errors import ConfigError, quote
 from degradation.config.fractions import resolve_fractions
 from degradation.config.options import block_options, network_options
@@ -54,6 +53,7 @@ from degradation.config.schema import (
     Warmup,
 )
 from degradation.config.text_values import quote_text
+from degradation.config.validation import check, check_batchnorm
 
 __all__ = [
     "BF16",

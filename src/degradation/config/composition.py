@@ -14,13 +14,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from degradation.config.cross_field import check
 from degradation.config.error_messages import format_hydra_error, unknown_key
 from degradation.config.errors import ConfigError, quote
 from degradation.config.fractions import TypedConfig, resolve_fractions
 from degradation.config.overrides import CONF
 from degradation.config.schema import KEYS, Config, Model
 from degradation.config.text_values import install_file_source, quote_text
+from degradation.config.validation import check
 from degradation.registry import DATASETS
 
 
@@ -33,7 +33,7 @@ def register() -> None:
 def _build_schema() -> DictConfig:
     """Return the schema, which accepts any option of a block without a plus before its key.
 
-    `model.options.NAME=VALUE` is checked by `cross_field`, which knows the block's options.
+    `model.options.NAME=VALUE` is checked by `validation`, which knows the block's options.
     """
     node: DictConfig = OmegaConf.structured(TypedConfig)
     node.model = OmegaConf.structured(Model)

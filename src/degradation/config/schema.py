@@ -1,6 +1,6 @@
 """The typed schema of a run: each key with its type, its rule and its help text.
 
-Values live in conf/, and nothing here states a default. Rules between keys are in `cross_field`.
+Values live in conf/, and nothing here states a default. Rules between keys are in `validation`.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from degradation.config.rules import (
     FOLDER,
     FOLDER_WITHOUT_TILDE,
     ITERATIONS,
+    ITERATIONS_OR_FRACTION,
+    LIST_OF_ITERATIONS_OR_FRACTIONS,
     NAME,
     NOT_NEGATIVE,
     OPTIONS,
     PAIR_OF_SIDES,
     POSITIVE,
-    SCALED_COUNT,
-    SCALED_ITERATIONS,
-    SCALED_LIST,
     SEED,
     SIDE,
     TIMEOUT,
     WANDB_NAME,
     WORKERS,
+    ZERO_ITERATIONS_OR_FRACTION,
     EachOf,
     OneOf,
     Registered,
@@ -196,7 +196,7 @@ class Warmup:
     )
     window: int = key("iterations that the running error is averaged over", COUNT)
     max_iterations: int | None = key(
-        "ends after this many iterations at the latest", SCALED_ITERATIONS
+        "ends after this many iterations at the latest", ITERATIONS_OR_FRACTION
     )
     from_depth: int = key("shallower networks have no warm-up", DEPTH)
 
@@ -223,14 +223,24 @@ class Schedule:
 
     iterations: int = key("length of the training", ITERATIONS)
     shape: str = key("step: with drops or constant", OneOf(SHAPES.names), hash_default="step")
-    milestones: list[int] = key("iterations after which the learning rate drops", SCALED_LIST)
-    factor: float = key("what a drop multiplies the learning rate by", POSITIVE)
-    evaluate_every: int = key("iterations between evaluations, and checkpoints", SCALED_ITERATIONS)
-    augmented_every: int | None = key(
-        "interval of augmented evaluations; null: every one", SCALED_ITERATIONS, hash_default=None
+    milestones: list[int] = key(
+        "iterations after which the learning rate drops", LIST_OF_ITERATIONS_OR_FRACTIONS
     )
-    snapshots: list[int] = key("iterations after which the weights are saved", SCALED_LIST)
-    linear_warmup: int = key("iterations of a linear warm-up", SCALED_COUNT, hash_default=0)
+    factor: float = key("what a drop multiplies the learning rate by", POSITIVE)
+    evaluate_every: int = key(
+        "iterations between evaluations, and checkpoints", ITERATIONS_OR_FRACTION
+    )
+    augmented_every: int | None = key(
+        "interval of augmented evaluations; null: every one",
+        ITERATIONS_OR_FRACTION,
+        hash_default=None,
+    )
+    snapshots: list[int] = key(
+        "iterations after which the weights are saved", LIST_OF_ITERATIONS_OR_FRACTIONS
+    )
+    linear_warmup: int = key(
+        "iterations of a linear warm-up", ZERO_ITERATIONS_OR_FRACTION, hash_default=0
+    )
     warmup: Warmup | None = key("a lower learning rate at the start; null: none")
     plateau: Plateau | None = key(
         "drop when the error stops falling; null: at milestones only", hash_default=None
@@ -257,7 +267,7 @@ class Probes:
         "probes run during training: at initialisation, early, before each drop, at the end",
         SomeOf(PROBES.names),
     )
-    early: int = key("the iteration of the early probes", SCALED_ITERATIONS)
+    early: int = key("the iteration of the early probes", ITERATIONS_OR_FRACTION)
     afterwards: list[str] = key(
         "probes run by explain.py on a record's snapshots and weights",
         SomeOf(PROBES.names),

@@ -2,5 +2,6 @@
 
 A captured step is one that was captured in a CUDA graph and is replayed; an eager step launches
 each kernel singly. `comparison` compares them, `subprocesses` does so in a process of its own,
-`verdicts` stores the result for a machine and version, and `automatic` checks a run's own step.
+`stored_results` stores the result for a machine and version, and `automatic` checks a run's own
+step.
 """

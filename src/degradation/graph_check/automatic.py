@@ -10,16 +10,16 @@ import torch
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.graph_check.check import Check, build_check, reduce_check
 from degradation.graph_check.result import Comparison
-from degradation.graph_check.subprocesses import compare_each
-from degradation.graph_check.verdicts import (
+from degradation.graph_check.stored_results import (
     FAULT,
     Key,
     build_key,
-    find_verdict_file,
+    find_result_file,
     locked,
-    read_verdict,
-    write_verdict,
+    read_result,
+    write_result,
 )
+from degradation.graph_check.subprocesses import compare_each
 
 if TYPE_CHECKING:
     from degradation.training.trainer import Trainer
@@ -51,27 +51,27 @@ def check_captured_steps(trainer: "Trainer", dataset: Dataset | StreamedDataset)
 def find_fault(check: Check, device: torch.device) -> str | None:
     """Return why steps of this kind must not be captured, in one line, or None if they can be.
 
-    A stored verdict is used. A problem that may be gone next time is not stored.
+    A stored result is used. A problem that may be gone next time is not stored.
     """
     check = reduce_check(check)
     key = build_key(check, device)
-    path = find_verdict_file(key)
-    stored = read_verdict(path, key)
+    path = find_result_file(key)
+    stored = read_result(path, key)
     if stored is not None:
         return stored[FAULT]
     with locked(path):
-        stored = read_verdict(path, key)  # another process has checked meanwhile
+        stored = read_result(path, key)  # another process has checked meanwhile
         if stored is not None:
             return stored[FAULT]
         log.info("comparing captured with eager steps, once for this machine and version")
         (comparison,) = compare_each([check], device)
         fault = comparison.describe_fault()
         if not comparison.is_transient:
-            write_verdict(path, key, fault)
+            write_result(path, key, fault)
     return fault
 
 
-def store_verdicts(compared: Iterable[tuple[Check, Comparison]], device: torch.device) -> None:
+def store_results(compared: Iterable[tuple[Check, Comparison]], device: torch.device) -> None:
     """Store what checks of networks of any depth have shown, for the runs that follow.
 
     A fault at one depth concerns all networks of its kind.
@@ -86,4 +86,4 @@ def store_verdicts(compared: Iterable[tuple[Check, Comparison]], device: torch.d
         keys[name] = key
         faults[name] = faults.get(name) or comparison.describe_fault()
     for name, key in keys.items():
-        write_verdict(find_verdict_file(key), key, faults[name])
+        write_result(find_result_file(key), key, faults[name])

@@ -1,8 +1,8 @@
-"""The verdicts of earlier checks on captured steps, in the user's cache folder.
+"""The results of earlier checks on captured steps, in the user's cache folder.
 
-There, and not under a record root: a verdict belongs to a machine, while records move between
-machines. One small file holds one verdict, and its name hashes the machine, the versions, the code
-and the check. So a verdict of another version is never read, and processes that store verdicts at
+There, and not under a record root: a result belongs to a machine, while records move between
+machines. One small file holds one result, and its name hashes the machine, the versions, the code
+and the check. So a result of another version is never read, and processes that store results at
 the same time do not overwrite each other's.
 """
 
@@ -30,7 +30,7 @@ from degradation.training.machine import name_device
 DRIVER_FILE = Path("/proc/driver/nvidia/version")  # Linux
 LOCK_TIMEOUT_S = 200  # longer than a check takes whose process neither answers nor ends
 FAULT = "fault"
-Key = dict[str, Any]  # what a verdict depends on, as JSON
+Key = dict[str, Any]  # what a result depends on, as JSON
 
 
 def build_key(check: Check, device: torch.device) -> Key:
@@ -88,8 +88,8 @@ def _hash_check() -> str:
     return hash_text("".join(hash_source(path.read_text(encoding="utf-8")) for path in paths))
 
 
-def find_verdict_file(key: Key) -> Path | None:
-    """Return the file of a verdict, or None if the user has no home folder."""
+def find_result_file(key: Key) -> Path | None:
+    """Return the file of a result, or None if the user has no home folder."""
     user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     if not user_cache.is_absolute():
         return None
@@ -99,7 +99,7 @@ def find_verdict_file(key: Key) -> Path | None:
 
 @contextmanager
 def locked(path: Path | None) -> Iterator[None]:
-    """Hold the lock of a verdict, so that processes that start together check once.
+    """Hold the lock of a result, so that processes that start together check once.
 
     Where there is no lock, for example since the folder cannot be written to, each checks.
     """
@@ -111,8 +111,8 @@ def locked(path: Path | None) -> Iterator[None]:
         yield
 
 
-def read_verdict(path: Path | None, key: Key) -> dict[str, str | None] | None:
-    """Return {"fault": why captured steps are not used, or None}; None if there is no verdict."""
+def read_result(path: Path | None, key: Key) -> dict[str, str | None] | None:
+    """Return {"fault": why captured steps are not used, or None}; None if there is no result."""
     if path is None:
         return None
     try:
@@ -125,8 +125,8 @@ def read_verdict(path: Path | None, key: Key) -> dict[str, str | None] | None:
     return {FAULT: fault}
 
 
-def write_verdict(path: Path | None, key: Key, fault: str | None) -> None:
-    """Store a verdict; where that is not possible, the next process checks again."""
+def write_result(path: Path | None, key: Key, fault: str | None) -> None:
+    """Store a result; where that is not possible, the next process checks again."""
     if path is not None:
         with contextlib.suppress(OSError):
             write_atomically(path, encode_document({"key": key, FAULT: fault}))

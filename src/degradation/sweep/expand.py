@@ -31,12 +31,12 @@ from degradation.sweep.override_effects import (
     check_is_one_run,
     check_one_report,
     warn_of_equal_runs,
-    warn_of_idle_overrides,
-    warn_of_kept_values,
+    warn_of_ineffective_overrides,
+    warn_of_replaced_options,
 )
 
 REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")  # an interpolation such as ${schedule.iterations}
-SCALED_SECTIONS = {"schedule", "probes"}  # they hold fractions of schedule.iterations
+SECTIONS_WITH_FRACTIONS = {"schedule", "probes"}  # they hold fractions of schedule.iterations
 OWNERS_OF_OPTIONS = {"model", "model.block", "model.network"}
 SCALAR_TYPES = (int, float, str, bool)
 
@@ -97,8 +97,8 @@ def _warn_of_effects(
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     loader = GlobalHydra.instance().config_loader()
     groups = loader.list_groups("")
-    warn_of_kept_values(base, parsed, config_name, groups)
-    warn_of_idle_overrides(configs, parsed, config_name)
+    warn_of_replaced_options(base, parsed, config_name, groups)
+    warn_of_ineffective_overrides(configs, parsed, config_name)
     warn_of_equal_runs(configs, warn_of_ineffective_keys(configs))
 
 
@@ -304,13 +304,13 @@ class _Template:
                 return None
             changes.setdefault(section, {})[name] = converted
         # fractions are resolved again if the length of the schedule, or they themselves, may change
-        is_rescaled = not SCALED_SECTIONS.isdisjoint(changes)
-        config: Config = self.typed if is_rescaled else self.config
+        resolves_fractions = not SECTIONS_WITH_FRACTIONS.isdisjoint(changes)
+        config: Config = self.typed if resolves_fractions else self.config
         own_changes = changes.pop("", {})
         for section, section_changes in changes.items():
             own_changes[section] = replace(getattr(config, section), **section_changes)
         config = replace(config, **own_changes)
-        if is_rescaled:
+        if resolves_fractions:
             config = schema.resolve_fractions(config)
         schema.check(config)
         return config

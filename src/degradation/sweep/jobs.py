@@ -89,7 +89,7 @@ def _warn_once(message: str) -> None:
     log.warning("%s", message)
 
 
-def check_is_no_file(config: Config) -> None:
+def check_record_root_is_folder(config: Config) -> None:
     """Raise ConfigError if the record root is a file: published records are only read."""
     if os.path.isfile(config.record_root):
         raise ConfigError(
@@ -103,7 +103,7 @@ def check_record_root(config: Config) -> None:
 
     A file is refused in any case. Leaves nothing behind.
     """
-    check_is_no_file(config)
+    check_record_root_is_folder(config)
     folder = Path(config.record_root).absolute()
     try:
         _write_temporary_file(_find_existing_folder(folder))

@@ -54,7 +54,7 @@ def check_one_report(overrides: Sequence[Override]) -> None:
             )
 
 
-def warn_of_kept_values(
+def warn_of_replaced_options(
     base: DictConfig, overrides: Sequence[Override], config_name: str, groups: Sequence[str]
 ) -> None:
     """Warn of options whose values an experiment replaces by its own. Inside `initialise_hydra()`.
@@ -86,7 +86,7 @@ def warn_of_kept_values(
             )
 
 
-def warn_of_idle_overrides(
+def warn_of_ineffective_overrides(
     configs: Sequence[Config], overrides: Sequence[Override], config_name: str
 ) -> None:
     """Warn of each value that differs from what it replaces, but changes none of these runs.

@@ -50,7 +50,7 @@ def measure_first_updates(
     """
     # capturing a graph would take longer than these few updates
     trainer = Trainer(replace(config, cuda_graphs=False), dataset, device)
-    _grow_from_untrained_parent(config, trainer)
+    _grow_from_initial_parent(config, trainer)
     losses = []
     for update in range(UPDATES):
         if update == UPDATES - 1:
@@ -77,7 +77,7 @@ def _skip_to_last_learning_rate(trainer: Trainer) -> None:
         trainer.schedule_state.warmup_end = trainer.iteration
 
 
-def _grow_from_untrained_parent(config: Config, trainer: Trainer) -> None:
+def _grow_from_initial_parent(config: Config, trainer: Trainer) -> None:
     parent = parent_config(config)
     if parent is None:
         return

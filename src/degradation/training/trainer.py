@@ -107,7 +107,7 @@ class Trainer:
         self._discard_graphs()
 
     def _discard_graphs(self) -> None:
-        """Forget the captured graphs, which hold the old weights' addresses; later calls are captured."""
+        """Forget the captured graphs, which hold the addresses of the old weights."""
         capturer = find_capturer(self.config, self.network, self.optimizer, self.group, self.device)
         self.replayed_update = ReplayedCall(capturer, "a training step")
         self.replayed_evaluation = ReplayedCall(capturer, "an evaluation")

@@ -18,7 +18,7 @@ from analysis.story import (
     shattering,
 )
 from analysis.story.gradient_flow import MeasuredPattern, Pattern
-from analysis.story.wording import Role, Takeaway
+from analysis.story.wording import LeadItem, Role
 
 PAIR = FAMILY_PAIRS[0]
 OPEN = ("not settled", "open")
@@ -42,7 +42,7 @@ def make_claims(names, verdict):
 def test_each_outcome_has_a_text_of_its_own(step, names, more):
     texts = {}
     for verdict in Verdict:
-        text = step.tell(make_claims(names, verdict), PAIR, *more)
+        text = step.write_introduction(make_claims(names, verdict), PAIR, *more)
         assert text.startswith(f"{step.EXPECTATION} ")
         assert len(text.split()) <= 100
         assert "{" not in text
@@ -52,7 +52,7 @@ def test_each_outcome_has_a_text_of_its_own(step, names, more):
     assert any(word in texts[Verdict.NOT_TESTED] for word in UNTESTED)
     for verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
         assert not any(word in texts[verdict] for word in (*OPEN, *UNTESTED))
-    without_claims = step.tell([], PAIR, *more)
+    without_claims = step.write_introduction([], PAIR, *more)
     assert without_claims.removeprefix(step.EXPECTATION) == texts[Verdict.NOT_TESTED]
 
 
@@ -69,12 +69,12 @@ def test_lead_repeats_the_verdict_of_each_tested_claim(step, names, more):
 
 def test_lead_begins_with_the_answer():
     takeaways = [
-        Takeaway(Verdict.INCONCLUSIVE, "whether b"),
-        Takeaway(Verdict.CONTRADICTED, "c"),
-        Takeaway(Verdict.CONTRADICTED, "d"),
-        Takeaway(Verdict.REPRODUCED, "a"),
-        Takeaway(Verdict.CONTRADICTED, "e", Role.RULED_OUT),
-        Takeaway(Verdict.REPRODUCED, "f", Role.COMPANION),
+        LeadItem(Verdict.INCONCLUSIVE, "whether b"),
+        LeadItem(Verdict.CONTRADICTED, "c"),
+        LeadItem(Verdict.CONTRADICTED, "d"),
+        LeadItem(Verdict.REPRODUCED, "a"),
+        LeadItem(Verdict.CONTRADICTED, "e", Role.RULED_OUT),
+        LeadItem(Verdict.REPRODUCED, "f", Role.COMPANION),
     ]
     answer, *others = lead.write_lead(takeaways).splitlines()
     assert answer == (f"{lead.PROBES} {lead.COMPANIONS}: f. {lead.NO_PROOF} {lead.RULED_OUT}: e.")
@@ -94,10 +94,12 @@ def test_only_what_is_reproduced_goes_with_degradation(step):
 
 def test_depths_that_learn_slowly_are_told_from_those_that_may_be_stuck():
     reached = {20: [True, True], 44: [True, False], 56: [False, False], 110: [False, False]}
-    text = convergence.tell([], PAIR, reached)
+    text = convergence.write_introduction([], PAIR, reached)
     assert "Here plain networks of 20 layers get to half of chance error, so none is stuck." in text
     assert "Those of 56 and 110 never do" in text
-    assert "No plain network of 56 layers" in convergence.tell([], PAIR, {56: [False]})
+    assert "No plain network of 56 layers" in convergence.write_introduction(
+        [], PAIR, {56: [False]}
+    )
 
 
 def test_mixed_verdicts_are_told_apart():
@@ -105,16 +107,16 @@ def test_mixed_verdicts_are_told_apart():
         Claim("less slowing with depth, residual", "", Verdict.CONTRADICTED, ""),
         Claim("exponentially slow", "", Verdict.REPRODUCED, ""),
     ]
-    text = convergence.tell(claims, PAIR, {})
+    text = convergence.write_introduction(claims, PAIR, {})
     assert "faster with depth in residual than in plain" in text
     assert "exponentially, as He et al. 2015 conjecture" in text
 
 
 def test_negligible_effect_is_called_so():
     small = Claim("weaker responses", "", Verdict.CONTRADICTED, "", is_negligible=True)
-    assert responses.tell([small], PAIR).count("negligible") == 1
+    assert responses.write_introduction([small], PAIR).count("negligible") == 1
     opposite = make_claims(["weaker responses"], Verdict.CONTRADICTED)
-    assert "negligible" not in responses.tell(opposite, PAIR)
+    assert "negligible" not in responses.write_introduction(opposite, PAIR)
 
 
 SMALL = [
@@ -131,7 +133,7 @@ FOUND = ("found", "faster", "reported", "As reported", "Unlike the papers", lead
 @pytest.mark.parametrize("verdict", [Verdict.REPRODUCED, Verdict.CONTRADICTED])
 def test_negligible_effects_are_told_as_such(step, name, more, verdict):
     claims = [Claim(name, "", verdict, "", is_negligible=True)]
-    text = step.tell(claims, PAIR, *more).removeprefix(step.EXPECTATION)
+    text = step.write_introduction(claims, PAIR, *more).removeprefix(step.EXPECTATION)
     assert "negligible" in text
     lines = lead.write_lead(step.list_lead(claims, PAIR)).splitlines()
     assert lines[0] == lead.PROBES
@@ -141,7 +143,7 @@ def test_negligible_effects_are_told_as_such(step, name, more, verdict):
 
 def test_open_lesions_say_the_bound_that_leaves_them_open():
     claim = Claim("lesions", "", Verdict.INCONCLUSIVE, "", plain_words="At least -0.2.")
-    assert lesions.tell([claim], PAIR).endswith("is not settled here. At least -0.2.")
+    assert lesions.write_introduction([claim], PAIR).endswith("is not settled here. At least -0.2.")
 
 
 def measured(depth, iteration, pattern, reaches_start=True, mean_pattern=Pattern.UNKNOWN):
@@ -163,13 +165,13 @@ PATTERNS = [
 
 def test_unhealthy_gradients_are_described_by_depth():
     claims = make_claims(["healthy norms, plain"], Verdict.CONTRADICTED)
-    text = gradient_flow.tell(claims, PAIR, PATTERNS, 56)
+    text = gradient_flow.write_introduction(claims, PAIR, PATTERNS, 56)
     assert (
         "Those of plain networks first explode, then seem healthy (56 layers); first explode, then "
         "vanish (110); first seem to explode, then are healthy (44); are healthy throughout (20)."
     ) in text
     assert text.endswith(gradient_flow.SEEM)
-    assert gradient_flow.SEEM not in gradient_flow.tell(claims, PAIR, PATTERNS[:2])
+    assert gradient_flow.SEEM not in gradient_flow.write_introduction(claims, PAIR, PATTERNS[:2])
 
 
 @pytest.mark.parametrize(("depth", "contradicts"), [(56, True), (110, False), (32, False)])
@@ -181,15 +183,15 @@ def test_textbook_is_contradicted_where_nothing_vanishes(depth, contradicts):
 
 def test_shares_of_the_ends_are_told():
     holds = make_claims(["check: the identity"], Verdict.REPRODUCED)
-    text = gradient_identity.tell(holds, {20: 0.444, 32: 0.59, 110: 0.84})
+    text = gradient_identity.write_introduction(holds, {20: 0.444, 32: 0.59, 110: 0.84})
     assert "44 % at 20 layers and 84 % at 110 layers." in text
-    assert gradient_identity.tell(holds, {20: 0.444}).count("%") == 1
-    assert gradient_identity.UNKNOWN in gradient_identity.tell(holds, {20: math.nan})
+    assert gradient_identity.write_introduction(holds, {20: 0.444}).count("%") == 1
+    assert gradient_identity.UNKNOWN in gradient_identity.write_introduction(holds, {20: math.nan})
     fails = make_claims(["check: the identity"], Verdict.CONTRADICTED)
-    assert gradient_identity.FAILED in gradient_identity.tell(fails, {20: 0.444})
+    assert gradient_identity.FAILED in gradient_identity.write_introduction(fails, {20: 0.444})
 
 
 def test_landscape_names_the_families_measured():
-    text = landscape.tell({"plain": 0.027, "residual": math.nan})
+    text = landscape.write_introduction({"plain": 0.027, "residual": math.nan})
     assert "at most 2.7 % of the points around a plain network lie off" in text
-    assert landscape.UNKNOWN in landscape.tell({"plain": math.nan})
+    assert landscape.UNKNOWN in landscape.write_introduction({"plain": math.nan})
