@@ -129,7 +129,7 @@ IMAGENET_GROUPS = {
 
 
 def follows_cifar10_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which runs follow He et al. 2015, section 4.2, on the canonical CIFAR-10.
+    """Return which runs follow He et al. 2015, section 4.2, on the official CIFAR-10.
 
     They must do so in everything that the paper specifies. The index is that of `runs`.
     """

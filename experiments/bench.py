@@ -47,7 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each loop is timed")
     parser.add_argument(
-        "--seconds", type=float, default=3.0, help="length of each timed stretch, about"
+        "--seconds", type=float, default=3.0, help="length of each timed round, about"
     )
     parser.add_argument(
         "--runs", type=int, help="several: runs at once; default: one per core, or 2 on a GPU"

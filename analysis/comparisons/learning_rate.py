@@ -1,9 +1,9 @@
 """Do degradation and its fix persist when each network is trained at its own best learning rate?
 
-The best rate of a network is estimated from the same runs that are then compared. The lowest of
-several means is therefore biased downwards, and the bias grows with the spread of the runs. In a
-simulation (3 seeds, 4 rates that are truly equal, a deep network with a standard deviation of 3
-points, a shallow one with 0.2, and an excess of exactly the margin)
+The best learning rate of a network is estimated from the same runs that are then compared. The
+lowest of several means is therefore biased downwards, and the bias grows with the spread of the
+runs. In a simulation (3 seeds, 4 rates that are truly equal, a deep network with a standard
+deviation of 3 points, a shallow one with 0.2, and an excess of exactly the margin)
 
 - bounds that ignore the choice show "no degradation" in 14 % of the trials;
 - choosing the rate for each seed by the other seeds does so in 10 %, and shows a degradation that
@@ -35,7 +35,10 @@ KEY = "config.optim.lr"
 
 
 def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
-    """Return the claims at each network's best rate; the verdicts at each rate are evidence."""
+    """Return the claims at each network's best learning rate.
+
+    The verdicts at each learning rate are evidence.
+    """
     claims = _judge_at_best_rates(runs, margin)
     claims[-1].evidence.extend(_judge_at_each_rate(runs, margin))
     return claims
@@ -44,7 +47,7 @@ def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
 def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:
     """Return the claims about the networks, each at its best learning rate.
 
-    The claims are not tested if the best rates are unknown.
+    The claims are not tested if the best learning rates are unknown.
     """
     best, notes = select_best_rates(runs)
     reasons = _find_gaps(runs)
@@ -73,7 +76,7 @@ def _judge_at_each_rate(runs: pd.DataFrame, margin: float) -> list[str]:
 
 
 def _find_gaps(runs: pd.DataFrame) -> list[str]:
-    """Return why the best rates are unknown, or an empty list if they are known.
+    """Return why the best learning rates are unknown, or an empty list if they are known.
 
     The reasons are unfinished runs, repeated seeds, rates with a single seed, and networks that
     were not trained at every rate.
@@ -100,7 +103,7 @@ def _find_gaps(runs: pd.DataFrame) -> list[str]:
 
 
 def compare_at_best_rates(runs: pd.DataFrame) -> Compare:
-    """Return a function that compares two networks, each at its best rate of those in `runs`."""
+    """Return a function that compares two networks, each at its best learning rate in `runs`."""
 
     def errors_by_rate(network: pd.DataFrame) -> list[list[float]]:
         family, depth = network["family"].iloc[0], network["depth"].iloc[0]
@@ -140,8 +143,8 @@ def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         )
     if at_edge:
         notes.append(
-            "the best rate is the lowest or highest that was tried, so a better one may lie outside"
-            f" this range: {', '.join(at_edge)}"
+            "the best learning rate is the lowest or highest that was tried, so a better one may"
+            f" lie outside this range: {', '.join(at_edge)}"
         )
     return pd.concat(selected), notes
 

@@ -1,7 +1,7 @@
 """The index of a folder of reports: index.html, which links to the page of each of them.
 
 Everything on the page comes from the reports' report.json. A report that has none, because it is
-being written, was interrupted, or is damaged, is listed in one line. All links are relative, so the
+being written, was interrupted, or is corrupt, is listed in one line. All links are relative, so the
 folder can be served or published as it is.
 """
 

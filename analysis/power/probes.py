@@ -32,7 +32,7 @@ from analysis.probes import END, INITIALISATION
 LOG_SPAN_STD = 0.11
 LOG_SPAN_HEALTHY = 1.0  # a span of a factor of 10
 LOG_SPAN_LIMIT = 2.0  # the span that the claim allows
-RELEVANT_RESPONSE = 0.05  # difference of standard stds of responses, which start at 1
+RELEVANT_RESPONSE = 0.05  # difference of the standard deviations of responses, which start at 1
 MAX_TRAINED_ERROR = CHANCE - 2  # percent; networks above it count as untrained
 
 ProbeRow = dict[str, Any]

@@ -73,7 +73,7 @@ class Comparison:
 UNDECIDED = Comparison()
 
 
-# The code that this process executes is that of now; the files may be edited later.
+# Hash the code now, while the files are those that were imported; they may be edited later.
 hash_package()
 
 

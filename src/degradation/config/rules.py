@@ -153,14 +153,14 @@ TIMEOUT = Predicate(
 SEED = Predicate("a whole number, 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
 COUNT = whole_number(1, 10**9)
 ITERATIONS = whole_number(1, 10**9)
-ITERATIONS_OR_FRACTION = Predicate(  # a fraction is resolved before the rule is checked
+DURATION = Predicate(  # a fraction is resolved before the rule is checked
     f"{ITERATIONS.allowed}, or a fraction of schedule.iterations such as 0.1", ITERATIONS.accepts
 )
-ZERO_ITERATIONS_OR_FRACTION = Predicate(
+DURATION_OR_ZERO = Predicate(
     "a whole number, 0 to 1000000000, or a fraction of schedule.iterations such as 0.1",
     whole_number(0, 10**9).accepts,
 )
-LIST_OF_ITERATIONS_OR_FRACTIONS = Predicate(
+DURATIONS = Predicate(
     "a list of iterations, or of fractions of schedule.iterations such as [0.5,0.75]",
     lambda iterations: all(iteration >= 0 for iteration in iterations),
 )

@@ -12,11 +12,12 @@ from degradation.config.rules import (
     BELOW_ONE,
     COUNT,
     DEPTH,
+    DURATION,
+    DURATION_OR_ZERO,
+    DURATIONS,
     FOLDER,
     FOLDER_WITHOUT_TILDE,
     ITERATIONS,
-    ITERATIONS_OR_FRACTION,
-    LIST_OF_ITERATIONS_OR_FRACTIONS,
     NAME,
     NOT_NEGATIVE,
     OPTIONS,
@@ -27,7 +28,6 @@ from degradation.config.rules import (
     TIMEOUT,
     WANDB_NAME,
     WORKERS,
-    ZERO_ITERATIONS_OR_FRACTION,
     EachOf,
     OneOf,
     Registered,
@@ -195,9 +195,7 @@ class Warmup:
         POSITIVE,
     )
     window: int = key("iterations that the running error is averaged over", COUNT)
-    max_iterations: int | None = key(
-        "ends after this many iterations at the latest", ITERATIONS_OR_FRACTION
-    )
+    max_iterations: int | None = key("ends after this many iterations at the latest", DURATION)
     from_depth: int = key("shallower networks have no warm-up", DEPTH)
 
 
@@ -222,25 +220,17 @@ class Schedule:
     """
 
     iterations: int = key("length of the training", ITERATIONS)
-    shape: str = key("step: with drops or constant", OneOf(SHAPES.names), hash_default="step")
-    milestones: list[int] = key(
-        "iterations after which the learning rate drops", LIST_OF_ITERATIONS_OR_FRACTIONS
+    shape: str = key(
+        "step (constant, or with drops) or cosine", OneOf(SHAPES.names), hash_default="step"
     )
+    milestones: list[int] = key("iterations after which the learning rate drops", DURATIONS)
     factor: float = key("what a drop multiplies the learning rate by", POSITIVE)
-    evaluate_every: int = key(
-        "iterations between evaluations, and checkpoints", ITERATIONS_OR_FRACTION
-    )
+    evaluate_every: int = key("iterations between evaluations, and checkpoints", DURATION)
     augmented_every: int | None = key(
-        "interval of augmented evaluations; null: every one",
-        ITERATIONS_OR_FRACTION,
-        hash_default=None,
+        "interval of augmented evaluations; null: every one", DURATION, hash_default=None
     )
-    snapshots: list[int] = key(
-        "iterations after which the weights are saved", LIST_OF_ITERATIONS_OR_FRACTIONS
-    )
-    linear_warmup: int = key(
-        "iterations of a linear warm-up", ZERO_ITERATIONS_OR_FRACTION, hash_default=0
-    )
+    snapshots: list[int] = key("iterations after which the weights are saved", DURATIONS)
+    linear_warmup: int = key("iterations of a linear warm-up", DURATION_OR_ZERO, hash_default=0)
     warmup: Warmup | None = key("a lower learning rate at the start; null: none")
     plateau: Plateau | None = key(
         "drop when the error stops falling; null: at milestones only", hash_default=None
@@ -267,7 +257,7 @@ class Probes:
         "probes run during training: at initialisation, early, before each drop, at the end",
         SomeOf(PROBES.names),
     )
-    early: int = key("the iteration of the early probes", ITERATIONS_OR_FRACTION)
+    early: int = key("the iteration of the early probes", DURATION)
     afterwards: list[str] = key(
         "probes run by explain.py on a record's snapshots and weights",
         SomeOf(PROBES.names),

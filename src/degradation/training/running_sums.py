@@ -1,7 +1,7 @@
 """The sums over training batches, and the watch for divergence, on the device.
 
 Reading them at every iteration would stall the device, so they are read at evaluations only. All
-are changed in place, so that a CUDA graph can repeat it.
+are changed in place, so that a CUDA graph can repeat the changes.
 """
 
 from typing import Any

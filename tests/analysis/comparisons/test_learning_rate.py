@@ -45,7 +45,7 @@ def test_missing_runs_leave_the_best_rate_unknown(joined):
     frame = join_rates(joined, {0.01: BOTH, 0.1: BOTH})
     assert collect_verdicts(frame) == {Verdict.REPRODUCED}
     notes = judge_comparisons(frame)["the fix, best lr"].notes
-    at_edge = "the best rate is the lowest or highest that was tried"
+    at_edge = "the best learning rate is the lowest or highest that was tried"
     assert any(note.startswith(at_edge) for note in notes)
     frame.runs.loc[frame.runs["config.optim.lr"] == 0.1, "state"] = "missing"
     claim = judge_comparisons(frame)["the fix, best lr"]
