@@ -8,14 +8,27 @@ References:
     ordered alternatives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 PERMUTATIONS = 9999
+_permutations: ContextVar[int] = ContextVar("permutations", default=PERMUTATIONS)
 MAX_TABLE_CELLS = 200_000  # counted at once: a few megabytes
+
+
+@contextmanager
+def fewer_permutations(count: int) -> Iterator[None]:
+    """Within this context, tests of a trend use so many permutations: simulations repeat them."""
+    token = _permutations.set(count)
+    try:
+        yield
+    finally:
+        _permutations.reset(token)
 
 
 def increasing_trend(groups: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
@@ -43,13 +56,14 @@ def increasing_trend(groups: Sequence[float], values: Sequence[float]) -> tuple[
     generator = np.random.default_rng(0)
     observed = _concordances(np.arange(len(x))[None], group, rank, shape)[0]
     orders_at_once = max(1, MAX_TABLE_CELLS // (shape[0] * shape[1]))
+    permutations = _permutations.get()
     at_least_observed = 0
-    for start in range(0, PERMUTATIONS, orders_at_once):
-        count = min(orders_at_once, PERMUTATIONS - start)
+    for start in range(0, permutations, orders_at_once):
+        count = min(orders_at_once, permutations - start)
         orders = np.stack([generator.permutation(len(x)) for _ in range(count)])
         concordances = _concordances(orders, group, rank, shape)
         at_least_observed += int((concordances >= observed).sum())
-    p = (1 + at_least_observed) / (1 + PERMUTATIONS)
+    p = (1 + at_least_observed) / (1 + permutations)
     return float(stats.kendalltau(x, y).statistic), p
 
 

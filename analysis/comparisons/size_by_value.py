@@ -217,9 +217,8 @@ def contrast_sizes(a: Size, b: Size) -> Difference:
     """
     groups: dict[tuple[str, ...], pd.DataFrame] = {}
     coefficients: dict[tuple[str, ...], int] = {}
-    first, second = (
-        same if _are_same_network(same, other) else other for same, other in zip(a, b, strict=True)
-    )
+    first = a[0] if _are_same_network(a[0], b[0]) else b[0]
+    second = a[1] if _are_same_network(a[1], b[1]) else b[1]
     for runs, coefficient in ((a[0], 1), (a[1], -1), (first, -1), (second, 1)):
         run_ids = tuple(sorted(runs["run_id"]))
         groups[run_ids] = runs

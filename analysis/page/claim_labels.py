@@ -4,7 +4,10 @@ from analysis.condition_labels import capitalise_first
 
 # By the name of the claim, or its beginning; what follows, such as a family, stays.
 LABELS = {
-    "lesions": "Losing a block",
+    "lesions": "Removing a block",
+    "construction": "A deeper solution exists",
+    "not found": "Training from scratch misses it",
+    "kept": "Further training retains it",
     "exponentially slow": "Exponential slowing",
     "less slowing with depth": "Less slowing with shortcuts",
     "healthy norms": "Healthy gradients",

@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
-from unittest import mock
 
 import numpy as np
 
-from analysis import trend
 from analysis.claim import Claim, Verdict
+from analysis.trend import fewer_permutations
 
 # Names of truths that most claims have. The names of a case seed its generator, so rewording one
 # changes its numbers in docs/verdicts.md.
@@ -39,7 +38,7 @@ def simulate(case: Case, repetitions: int) -> dict[Verdict, float]:
     The names of the case seed the generator, so the result does not depend on the other cases.
     """
     generator = np.random.default_rng(zlib.crc32(f"{case.claim}: {case.truth}".encode()))
-    with mock.patch.object(trend, "PERMUTATIONS", PERMUTATIONS):
+    with fewer_permutations(PERMUTATIONS):
         counts = Counter(case.draw(generator) for _ in range(repetitions))
     return {verdict: counts[verdict] / repetitions for verdict in Verdict}
 

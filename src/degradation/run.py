@@ -118,7 +118,10 @@ def _wait_for_lock(record: Record) -> Iterator[None]:
 
 
 def _restore_finished_record(record: Record) -> State | None:
-    """Return the outcome of a finished run, or None if there is something to train."""
+    """Restore the manifest of a finished run if it was lost, and remove its checkpoint.
+
+    Returns the run's outcome, or None if there is something to train.
+    """
     outcome = record.outcome(verify_contents=True)
     if outcome is None and record.restore_manifest():
         log.warning(

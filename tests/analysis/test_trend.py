@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import trend
-from analysis.trend import increasing_trend
+from analysis.trend import fewer_permutations, increasing_trend
 from tests.support.correlated_runs import draw_correlated
 
 
@@ -36,9 +35,8 @@ def test_trend_p_is_deterministic_and_one_sided():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_trend_counts_pairs_with_ties(monkeypatch, seed):
+def test_trend_counts_pairs_with_ties(seed):
     """The p-value is that of the definition, a sum over all pairs of runs."""
-    monkeypatch.setattr(trend, "PERMUTATIONS", 300)
     data = np.random.default_rng(seed)
     x, y = data.integers(1, 5, 14) * 12, data.integers(0, 8, 14) / 2
     pairs = list(itertools.combinations(range(14), 2))
@@ -50,16 +48,17 @@ def test_trend_counts_pairs_with_ties(monkeypatch, seed):
     at_least_observed = sum(
         concordance(generator.permutation(14)) >= concordance(range(14)) for _ in range(300)
     )
-    assert increasing_trend(x, y)[1] == (1 + at_least_observed) / 301
+    with fewer_permutations(300):
+        assert increasing_trend(x, y)[1] == (1 + at_least_observed) / 301
 
 
 @pytest.mark.slow
-def test_trend_is_conservative_if_seeds_correlate(monkeypatch):
-    monkeypatch.setattr(trend, "PERMUTATIONS", 199)
+def test_trend_is_conservative_if_seeds_correlate():
     generator = np.random.default_rng(0)
     depths = np.repeat([20, 32, 44, 56], 3)
-    p = [
-        increasing_trend(depths, np.concatenate(draw_correlated(generator, 0.8, groups=4)))[1]
-        for _ in range(300)
-    ]
+    with fewer_permutations(199):
+        p = [
+            increasing_trend(depths, np.concatenate(draw_correlated(generator, 0.8, groups=4)))[1]
+            for _ in range(300)
+        ]
     assert np.mean(np.array(p) <= 0.05) < 0.03

@@ -223,16 +223,18 @@ def _is_identical(one: Any, other: Any) -> bool:
     return repr(one) == repr(other)
 
 
-def _measure_distance(one: _Training, other: _Training) -> float:
+def _measure_distance(first: _Training, second: _Training) -> float:
     """Return the largest distance of a weight tensor, or of BN's statistics, in two trainings.
 
     It is relative to how far the second training has moved the tensor: 0 if equal, infinity if only
     the first has moved it.
     """
     distances = [0.0]
-    for name, before in other.start.items():
-        first, second = (training.state["network"][name].double() for training in (one, other))
-        apart, moved = (first - second).norm().item(), (second - before.double()).norm().item()
+    for name, before in second.start.items():
+        first_values = first.state["network"][name].double()
+        second_values = second.state["network"][name].double()
+        apart = (first_values - second_values).norm().item()
+        moved = (second_values - before.double()).norm().item()
         if apart != 0:  # NaN is not 0
             distances.append(apart / moved if moved > 0 else math.inf)
     return max(distances, key=lambda distance: math.inf if math.isnan(distance) else distance)

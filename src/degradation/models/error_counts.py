@@ -73,15 +73,23 @@ def read_counts(splits: Sequence[SplitCounts]) -> list[ErrorCounts]:
     dtype = torch.promote_types(losses.dtype, torch.float32)
     counted = torch.stack([losses, wrong.to(dtype), wrong_top5.to(dtype)], dim=1).tolist()
     read = []
+    start = 0
     for split in splits:
-        own, counted = counted[: len(split.batches)], counted[len(split.batches) :]
-        # in float64 and from left to right, as the numbers of all records were added; the built-in
-        # sum of Python 3.12 compensates for rounding
-        loss_sum, wrong_sum, wrong_top5_sum = (
-            reduce(add, (batch[column] for batch in own), 0.0) for column in range(3)
-        )
+        rows = counted[start : start + len(split.batches)]
+        start += len(split.batches)
+        loss_sum = _add_up(row[0] for row in rows)
+        wrong_sum = _add_up(row[1] for row in rows)
+        wrong_top5_sum = _add_up(row[2] for row in rows)
         read.append(ErrorCounts(float(split.images), wrong_sum, wrong_top5_sum, loss_sum))
     return read
+
+
+def _add_up(numbers: Iterable[float]) -> float:
+    """Add float64 numbers from left to right, as those of all records were added.
+
+    The built-in sum of Python 3.12 compensates for rounding.
+    """
+    return reduce(add, numbers, 0.0)
 
 
 def count_errors(

@@ -23,9 +23,9 @@ class RunningSums:
 
     def __init__(self, device: torch.device) -> None:
         self.loss = torch.zeros((), device=device)
-        self.wrong, self.updates, self.diverged_at = (
-            torch.zeros((), dtype=torch.int64, device=device) for _ in range(3)
-        )
+        self.wrong = torch.zeros((), dtype=torch.int64, device=device)
+        self.updates = torch.zeros((), dtype=torch.int64, device=device)
+        self.diverged_at = torch.zeros((), dtype=torch.int64, device=device)
         self.batches = 0
 
     def add(self, loss: Tensor, wrong: Tensor) -> None:
