@@ -5,6 +5,8 @@ layers be the identity, so its training error need not be higher. Networks of th
 `constructed` start from that solution.
 """
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from analysis.claim import (
@@ -20,6 +22,7 @@ from analysis.claim import (
 )
 from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.comparisons.base import Comparison, build_table
+from analysis.estimates import Difference
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.figures import construction
 from analysis.figures.marks import describe_marks
@@ -234,6 +237,37 @@ def _find_highest_in_between(frame: Frame) -> dict[int, float]:
     return dict(zip(highest.index.tolist(), highest.tolist(), strict=True))
 
 
+def _describe_change(depth: int, difference: Difference, highest: float | None) -> str:
+    """Return the change of the error at one depth, with its highest value in between if known."""
+    line = (
+        f"after minus before, {depth} layers: {difference.mean:+.2f} points (Student-t over"
+        f" seeds: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f})"
+    )
+    if highest is None:
+        return line
+    return f"{line}; highest error of any evaluation in between: {highest:.1f} %"
+
+
+def _note_rise(groups: RunsByDepth, highest: Mapping[int, float]) -> list[str]:
+    """Return a note on the highest error in between, if it is above the initial one.
+
+    `groups`: the runs by depth. `highest`: the highest error between the ends of training, by
+    depth.
+    """
+    rises = {
+        depth: error
+        for depth, error in highest.items()
+        if error > groups[depth][TRAINING_ERROR_AT_START].max()
+    }
+    if not rises:
+        return []
+    depth = max(rises, key=lambda depth: rises[depth])
+    return [
+        "the claim is about the end of training; in between, the error of"
+        f" constructed-{depth} rose to {rises[depth]:.1f} % at one evaluation"
+    ]
+
+
 def judge_further_training(frame: Frame, margin: float) -> Claim:
     """Judge whether SGD keeps the constructed solution: the error after minus before training.
 
@@ -252,30 +286,14 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
         return not_tested(name, statement, reasons)
     highest = _find_highest_in_between(frame)
     differences = {}
-    evidence = []
     for depth, group in groups.items():
         after, before = group[TRAINING_ERROR].tolist(), group[TRAINING_ERROR_AT_START].tolist()
-        difference = paired_difference(after, before, coarsest_resolution(group))
-        differences[depth] = difference
-        line = (
-            f"after minus before, {depth} layers: {difference.mean:+.2f} points (Student-t over"
-            f" seeds: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f})"
-        )
-        if depth in highest:
-            line += f"; highest error of any evaluation in between: {highest[depth]:.1f} %"
-        evidence.append(line)
-    notes = describe_caveats(frame.runs, groups)
-    rises = {
-        depth: error
-        for depth, error in highest.items()
-        if error > groups[depth][TRAINING_ERROR_AT_START].max()
-    }
-    if rises:
-        deepest_rise = max(rises, key=lambda depth: rises[depth])
-        notes.append(
-            "the claim is about the end of training; in between, the error of"
-            f" constructed-{deepest_rise} rose to {rises[deepest_rise]:.1f} % at one evaluation"
-        )
+        differences[depth] = paired_difference(after, before, coarsest_resolution(group))
+    evidence = [
+        _describe_change(depth, difference, highest.get(depth))
+        for depth, difference in differences.items()
+    ]
+    notes = describe_caveats(frame.runs, groups) + _note_rise(groups, highest)
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} layers, after minus before: {line}"

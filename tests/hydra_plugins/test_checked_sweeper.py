@@ -2,7 +2,6 @@
 
 import pytest
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
 from hydra_plugins.checked_sweeper.sweeper import CheckedSweeper
 from hydra_plugins.sweep_launcher import SweepLauncher
@@ -29,10 +28,12 @@ def test_jobs_are_checked_before_the_first_one_runs(
     monkeypatch, launcher, max_batch_size, is_checked
 ):
     checked = []
+    # Hydra may have executed the module of its sweeper again, which then defines another class
+    (basic_sweeper,) = CheckedSweeper.__bases__
     monkeypatch.setattr(
-        BasicSweeper, "validate_batch_is_legal", lambda _self, batch: checked.append(batch)
+        basic_sweeper, "validate_batch_is_legal", lambda _self, batch: checked.append(batch)
     )
-    sweeper = CheckedSweeper(max_batch_size)
-    sweeper.launcher = launcher
+    sweeper = CheckedSweeper.__new__(CheckedSweeper)
+    sweeper.launcher, sweeper.max_batch_size = launcher, max_batch_size
     sweeper.validate_batch_is_legal([["seed=0"]])
     assert bool(checked) == is_checked

@@ -7,6 +7,7 @@ torch.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -82,7 +83,8 @@ def check_command_line(
         if not multirun and base.hydra.mode is not RunMode.MULTIRUN:
             schema.check_single_values(typed)
             check_is_one_run(base, parsed)
-            _warn_of_effects(base, [_read_without_hydra(base)], config_name, overrides)
+            if os.environ.get("RANK", "0") == "0":  # one of the processes that torchrun starts
+                _warn_of_effects(base, [_read_without_hydra(base)], config_name, overrides)
             return None
         # each configuration is checked when it is composed
         configs = list(_expand(base, config_name, overrides))
