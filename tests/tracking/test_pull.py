@@ -334,8 +334,9 @@ def load_figure_data(root):
     """Return what figures and claims use: curves, and runs without clocks, devices and code."""
     frame = load_where(root, None)
     assert frame.excluded == ()
-    local = ["device", "threads", "commit", "versions", "attempts", "seconds", "code", "end_time"]
-    return frame.runs.drop(columns=local), frame.curves
+    machine = ["device", "threads", "torch", "versions", "commit", "code"]
+    clock = ["attempts", "seconds", "end_time"]
+    return frame.runs.drop(columns=[*machine, *clock]), frame.curves
 
 
 def assert_same_files(root, local):
