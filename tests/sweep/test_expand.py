@@ -18,7 +18,7 @@ SWEEPS = [
     ["experiment=quick", "seed=0,1"],  # probes.early refers to schedule.evaluate_every
     ["experiment=learning_rate_digits", "seed=0", "model.depth=8,14"],
     ["experiment=construction_digits", "seed=3"],
-    ["optim.lr=1,0.1,1e-2", "name='3',b", "data.margin=1,2", "data.flip=true,false"],
+    ["optim.lr=1,0.1,1e-2", "name='3',b", "optim.weight_decay=1,2", "data.flip=true,false"],
     ["schedule={milestones:[5]}", "schedule.factor=0.1,0.2"],
     ["model=plain,residual", "model.shortcut=A,B", "model.depth=8,20", "seed=range(3)"],
     [
