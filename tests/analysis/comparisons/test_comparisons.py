@@ -84,5 +84,5 @@ def test_every_comparison_has_a_figure_and_a_table(build_frame, joined, tmp_path
     report = build(frames["construction"], tmp_path, "mine", "", {"digits": 2.0})
     assert (tmp_path / "construction.png").stat().st_size > 10_000
     assert len(pd.read_csv(tmp_path / "construction.csv")) == len(comparison.table)
-    assert "Not found" in report.page.read_text()
+    assert "Training from scratch misses it" in report.page.read_text()
     assert "The solution by construction" in format_summary(report).splitlines()
