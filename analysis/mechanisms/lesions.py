@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.claim import (
     Claim,
+    Decision,
     Verdict,
     count_seeds_if_open,
     decide,
@@ -202,7 +203,6 @@ def judge_deletion(
     is_negligible = (
         decision.verdict is Verdict.CONTRADICTED and 0 < worst.lower < worst.mean < margin
     )
-    bound = find_bound(worst, decision).describe()
     return Claim(
         name,
         statement,
@@ -210,14 +210,20 @@ def judge_deletion(
         decisive_line,
         evidence,
         notes,
-        plain_words=(
-            f"At {decision.worst} layers losing one block costs {pair.plain} networks"
-            f" {format_change(worst.mean)} points more than {pair.residual} ones{bound}"
-            f"{add_doubt(decision.verdict)}."
-        ),
+        plain_words=_describe_worst(worst, decision, pair),
         is_negligible=is_negligible,
         depths=(decision.worst,),
         seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
+    )
+
+
+def _describe_worst(worst: Difference, decision: Decision[int], pair: FamilyPair) -> str:
+    """Return the decisive difference in a sentence without terms of statistics."""
+    bound = find_bound(worst, decision).describe()
+    return (
+        f"At {decision.worst} layers losing one block costs {pair.plain} networks"
+        f" {format_change(worst.mean)} points more than {pair.residual} ones{bound}"
+        f"{add_doubt(decision.verdict)}."
     )
 
 

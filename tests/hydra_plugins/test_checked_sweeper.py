@@ -1,4 +1,4 @@
-"""Hydra's own check of every job is left out only where the launcher makes it."""
+"""Hydra's own check of every job is skipped only if the launcher checks them itself."""
 
 import pytest
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
