@@ -22,9 +22,9 @@ class SubsampledConv2d(nn.Conv2d):
 
 
 def build_convolution(in_channels: int, out_channels: int, kernel: int, stride: int) -> nn.Conv2d:
-    """Build a convolution that only its stride makes smaller: (N, in, H, W) -> (N, out, H, W).
+    """Build a convolution: (N, in, H, W) -> (N, out, H / stride, W / stride).
 
-    It has no bias; the shift of the BN that follows takes its place.
+    It is padded so that stride 1 preserves H and W. It has no bias, since BN has a shift.
     """
     if kernel == 1 and stride > 1 and in_channels < MIN_STRIDED_CHANNELS:
         return SubsampledConv2d(in_channels, out_channels, 1, stride=stride, bias=False)
