@@ -16,7 +16,7 @@
     training_error           %         clean, augmented or running error (`Frame.error_kind`)
     training_error_at_start  %         the same before the first update
     train/..., test/...      %, nats   the last evaluation's metrics (degradation.metrics)
-    lr                                 learning rate of the last iteration
+    last_lr                            learning rate of the last iteration
     chance                   %         error of a network that has learned nothing
     error_step, test_step    points    resolution of the training and the test error
     train_images             count     number of training images
@@ -59,7 +59,6 @@ from degradation.metrics import (
     CLEAN_ERROR,
     CLEAN_LOSS,
     ITERATION,
-    LR,
     METRICS,
     PERCENT,
     RUNNING_ERROR,
@@ -80,6 +79,7 @@ CHANCE = "chance"
 ERROR_STEP = "error_step"
 TEST_STEP = "test_step"
 TRAIN_IMAGES = "train_images"
+LAST_LR = "last_lr"  # not lr, which a user would take for the key optim.lr
 ENDED_AT = "ended_at"
 END_TIME = "end_time"
 CODE_STATE = "code"
@@ -114,7 +114,7 @@ FLOAT_COLUMNS = (
 NUMERIC_COLUMNS = (
     *FLOAT_COLUMNS,
     ITERATION,
-    LR,
+    LAST_LR,
     CLEAN_ERROR,
     CLEAN_LOSS,
     TEST_ERROR,

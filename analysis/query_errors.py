@@ -85,12 +85,17 @@ def _find_problem(
     holders = [str(key) for key in columns if (runs[key] == name).any()] if not is_quoted else []
     if holders:
         return f"{name} is text, which needs quotes: {holders[0]} == {name!r}"
-    close = get_close_matches(name, columns, n=1)
-    suggestion = ""
-    if close:
-        column = close[0] if close[0].isidentifier() else f"`{close[0]}`"
-        suggestion = f" (did you mean {column}?)"
-    return f"{name}: {NO_COLUMN}{suggestion}"
+    return f"{name}: {NO_COLUMN}{_suggest_column(name, columns)}"
+
+
+def _suggest_column(name: str, columns: Sequence[str]) -> str:
+    """Return which column may be meant, in brackets: a key by its last part, or a similar name."""
+    keys = [column for column in columns if column.endswith(f".{name}")]
+    candidates = keys or get_close_matches(name, columns, n=1)
+    if not candidates:
+        return ""
+    texts = [column if column.isidentifier() else f"`{column}`" for column in candidates]
+    return f" (did you mean {' or '.join(texts)}?)"
 
 
 def _format_values(column: pd.Series) -> str:

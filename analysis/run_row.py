@@ -19,6 +19,7 @@ from analysis.columns import (
     ENDED_AT,
     ERROR_STEP,
     FINISHED_STATES,
+    LAST_LR,
     PUBLISHED_CHANGE,
     TEST_STEP,
     TRAIN_IMAGES,
@@ -33,6 +34,7 @@ from degradation.metrics import (
     CLEAN_ERROR,
     CLEAN_LOSS,
     ITERATION,
+    LR,
     METRICS,
     PERCENT,
     RUNNING_ERROR,
@@ -230,7 +232,8 @@ def _add_result(
         names = {TRAINING_ERROR, CLEAN_ERROR, TEST_ERROR, *_list_measured_errors(metrics)}
         return row | dict.fromkeys(names, chance), _continue_at_chance(curve, config, chance)
     if state is State.DONE:
-        last = metrics[-1]
+        last = dict(metrics[-1])
+        row[LAST_LR] = last.pop(LR, None)
         return row | last | {TRAINING_ERROR: last.get(metric)}, curve
     if metrics:
         return row | {ITERATION: metrics[-1][ITERATION]}, curve

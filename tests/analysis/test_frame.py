@@ -110,6 +110,9 @@ def test_query_selects_records(tmp_path):
     message = r"where: 'sed > 7' is not a valid query: sed: no such column \(did you mean seed\?\)"
     with pytest.raises(RecordError, match=message):
         load_where(tmp_path, "sed > 7")
+    # a run has a learning rate that was asked for, and one at its end
+    with pytest.raises(RecordError, match="lr: no such column"):
+        load_where(tmp_path, "lr == 0.1")
     message = r"'xyzzy > 7' is not a valid query: .*columns .*: run_id"
     with pytest.raises(RecordError, match=message):
         load_where(tmp_path, "xyzzy > 7")
@@ -158,7 +161,8 @@ def test_columns_of_runs_hold_what_their_names_say(tmp_path, kind):
     run = write_distinct_record(tmp_path, State.DONE, with_start=True)
     row = load(tmp_path, [run], kind).runs.iloc[0]
     for key, value in {**DISTINCT_LAST_ROW, **DISTINCT_CENSUS}.items():
-        assert row[key] == value, key
+        column = "last_lr" if key == "lr" else key
+        assert row[column] == value, column
     assert row["training_error"] == KINDS[kind]
     at_start = {"clean": 42.75, "augmented": 47.25, "running": math.nan}[kind]
     assert row["training_error_at_start"] == pytest.approx(at_start, nan_ok=True)

@@ -23,6 +23,8 @@ RUNS = pd.DataFrame(
         ("test/error < 7", "test/error needs backticks: `test/error`"),
         ("depht == 20", "depht: no such column (did you mean depth?)"),
         ("`optim.rl` == 1", "optim.rl: no such column (did you mean `optim.lr`?)"),
+        ("lr == 0.1", "lr: no such column (did you mean `optim.lr`?)"),
+        ("block == 'basic'", "block: no such column (did you mean `model.block`?)"),
         ("family == plain", "plain is text, which needs quotes: family == 'plain'"),
         ("xyz == 'depht'", "xyz: no such column;"),
     ],
