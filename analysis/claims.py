@@ -49,8 +49,8 @@ def judge_degradation(
     """Judge whether the training error of plain networks increases with depth.
 
     Reproduced if the error has an increasing trend over depth (tested with three or more depths)
-    and the lower bound of deepest minus shallowest is above the margin. Untrained depths do not
-    count as degraded.
+    and the lower bound of deepest minus shallowest is above the margin. Networks
+    that are no better than chance do not count as degraded.
     """
     statement = (
         f"{pair.plain} networks: training error increases with depth, by more than {margin:g} "
@@ -189,11 +189,11 @@ def judge_fix(
     """Judge whether a residual network trains better than the plain network of its depth.
 
     Reproduced if the lower bound of plain minus residual is above the margin at the deepest plain
-    network that trains and has a residual network of its depth.
+    network that is better than chance and has a residual network of its depth.
     """
     statement = (
-        "at the deepest plain network that trains, shortcuts lower the training error by more than"
-        f" {margin:g} points"
+        "at the deepest plain network that is better than chance, shortcuts lower the training"
+        f" error by more than {margin:g} points"
     )
     plain, residual = group_by_depth(runs, pair.plain), group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.plain: plain, pair.residual: residual}, depths=1):

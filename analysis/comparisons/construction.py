@@ -178,7 +178,7 @@ def _find_unknown_starts(groups: RunsByDepth) -> list[str]:
 def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     """Judge whether training from scratch ends above the constructed solution.
 
-    The verdict rests on a bound at the deepest plain network that trains.
+    The verdict rests on a bound at the deepest plain network that is better than chance.
     """
     name = "not found"
     statement = (
@@ -197,7 +197,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
         reason = "plain and constructed networks share no depth above that of the parent"
         return not_tested(name, statement, [reason], notes)
     if not trained:
-        reason = "no plain network trains at any of the greater depths"
+        reason = "no plain network of a greater depth is better than chance"
         return not_tested(name, statement, [reason], notes)
     evidence = []
     differences = {}

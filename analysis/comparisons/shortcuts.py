@@ -32,8 +32,9 @@ OPTIONS = ("A", "B", "C")  # those of the paper
 def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     """Judge whether the shortcuts differ from each other by less than half of the gap to plain.
 
-    Measured at the deepest plain network that trains. The gap itself must exceed the margin:
-    without a gap there is nothing to compare with. `_decide` says which bounds are compared.
+    Measured at the deepest plain network that is better than chance. The gap itself must exceed the
+    margin: without a gap there is nothing to compare with. `_decide` says which bounds are
+    compared.
     """
     name = "projections"
     statement = "A, B and C differ from each other by less than half of what they gain over plain"

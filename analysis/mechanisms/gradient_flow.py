@@ -67,7 +67,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 def _find_degraded_depth(frame: Frame, margin: float, pair: FamilyPair) -> int | None:
     """Return the depth at which degradation of the plain networks is shown, or None.
 
-    It is the deepest one that trains, which is compared with the shallowest one.
+    It is the deepest one that is better than chance, which is compared with the shallowest one.
     """
     if judge_degradation(frame.runs, margin, pair).verdict is not Verdict.REPRODUCED:
         return None

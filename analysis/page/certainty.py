@@ -5,25 +5,22 @@ from collections.abc import Sequence
 from analysis.claim import Check, Claim, Finding, Verdict
 
 TEXTS = {
-    Verdict.REPRODUCED: "Sure, even by the cautious estimate from {seeds}.",
-    Verdict.CONTRADICTED: "Surely not, even by the favourable estimate from {seeds}.",
+    Verdict.REPRODUCED: "With 95 % confidence, from {seeds}.",
+    Verdict.CONTRADICTED: "Contradicted with 95 % confidence, from {seeds}.",
     Verdict.INCONCLUSIVE: "Not settled; {seeds} leave both answers open.",
     Verdict.NOT_TESTED: "Not known; these runs cannot test it.",
 }
 SEEDS_LEFT = "Not settled by {seeds}."
 MORE_SEEDS = "more seeds"
-NEGLIGIBLE = "Surely too small to matter; {seeds} show it."
+NEGLIGIBLE = "Too small to matter, with 95 % confidence, from {seeds}."
 # Of the headline of a comparison: its questions, about all values together, may be open although
 # the headline says what is sure of single values.
 STATED = "Stated above is only what the runs show with 95 % confidence."
-ANSWERED = "Sure; {seeds} show it with 95 % confidence."
+ANSWERED = "With 95 % confidence, from {seeds}."
 
 
 def describe_certainty(claim: Claim, seeds: str) -> str:
     """Return how sure the outcome of a claim is; empty text for a check, which needs no seeds.
-
-    A verdict of a paper's claim rests on the bound that favours the other verdict: the cautious
-    estimate shows that the claim holds, or the favourable one that it does not.
 
     Args:
         claim: the claim.
@@ -59,4 +56,4 @@ def join_certainties(certainties: Sequence[str]) -> str:
     """Return one line for several claims that are equally sure; otherwise empty text."""
     if len(certainties) < 2 or len(set(certainties)) > 1 or not certainties[0]:
         return ""
-    return f"Every verdict below: {certainties[0][0].lower()}{certainties[0][1:]}"
+    return f"Each verdict below: {certainties[0][0].lower()}{certainties[0][1:]}"

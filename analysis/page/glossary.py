@@ -44,13 +44,14 @@ TERMS = (
     Term(
         "training-error",
         r"training errors?",
-        "The share of training images that a network gets wrong after its last update.",
+        "The share of training images that a network gets wrong; verdicts use the share after its"
+        " last update.",
     ),
     Term(
         "clean",
         r"clean",
-        "Measured on the training images as they are, without random shifts and flips, once"
-        " training has ended.",
+        "Measured in evaluation mode on the training images as they are, without random shifts and"
+        " flips.",
     ),
     Term(
         "margin",

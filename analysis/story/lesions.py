@@ -22,21 +22,20 @@ EXPECTATION = (
 )
 DELETION = Wording(
     reproduced=(
-        "Here {residual} networks lose less than {plain} ones at every depth that trains, as "
-        "Veit et al. 2016 found."
+        "Here {residual} networks lose less than {plain} ones at every depth where both are better "
+        "than chance, as Veit et al. 2016 found."
     ),
     contradicted=(
-        "Here, at one depth that trains at least, {residual} networks lose about as much as "
-        "{plain} "
-        "ones, or more, unlike what Veit et al. 2016 found."
+        "Here, at one depth at least, {residual} networks lose about as much as {plain} ones, or "
+        "more, unlike what Veit et al. 2016 found."
     ),
     negligible=(
-        "Here, at one depth that trains at least, {residual} networks lose less than {plain} ones, "
-        "as Veit et al. 2016 found, but by less than the margin."
+        "Here, at one depth at least, {residual} networks lose less than {plain} ones, as Veit et "
+        "al. 2016 found, but by less than the margin."
     ),
     inconclusive=(
-        "Whether {residual} networks lose less than {plain} ones at every depth that trains, as "
-        "Veit et al. 2016 found, is not settled here."
+        "Whether {residual} networks lose less than {plain} ones at every depth where both are "
+        "better than chance, as Veit et al. 2016 found, is not settled here."
     ),
     not_tested=(
         "These runs cannot compare what {residual} and {plain} networks of one depth lose."
@@ -59,8 +58,8 @@ DETAILS = (
     "a plain network has none and passes the block's input on unchanged, so a plain block can be "
     "deleted only if its output has the shape of its input. First each block is deleted alone, "
     "then random sets of blocks together, and then random pairs of blocks of one stage are "
-    "swapped. Limit: a network that did not train is at chance and has nothing to lose, and one "
-    "that trained badly has little."
+    "swapped. Limit: a network that is no better than chance has nothing to lose, and "
+    "one that is little better has little."
 )
 
 

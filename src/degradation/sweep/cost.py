@@ -33,10 +33,11 @@ from degradation.training.serialization import copy_weights, dump
 # An iteration costs a forward pass and a backward pass, which costs twice as much: gradients with
 # respect to the activations, and with respect to the weights.
 PASSES = 3
-# Multiply-adds per second of a device without any recorded run. A CPU core with AVX-512 was
-# measured at 60e9 (ResNet-20, batches of 128, fp32). The others are guesses: a tenth of what the
-# data sheets of such devices state.
-ASSUMED_SPEEDS = {"cpu": 60e9, "mps": 300e9, "cuda": 1000e9}
+# Multiply-adds per second of a device without any recorded run. CPU: one core of an AMD EPYC
+# (experiments/ledger/bench/step.csv: residual-20, fp32, 32x32 pixels, without evaluations). CUDA:
+# half of what an H200 does in fp32 (check-gpu.txt in the same folder). MPS: a guess, a tenth of
+# what data sheets state.
+ASSUMED_SPEEDS = {"cpu": 40e9, "mps": 300e9, "cuda": 1000e9}
 DATA_KEYS = ("name", "size", "root")  # keys of data that determine the shape of the images
 ROW_BYTES = 450  # size of a row of metrics.jsonl
 REPLACEMENT_FACTOR = 2  # a new checkpoint exists beside the old one until it replaces it

@@ -18,8 +18,8 @@ YES, NO, OPEN, MISSING = (
 @pytest.mark.parametrize(
     ("claim", "text"),
     [
-        (Claim("a", "", YES, ""), "Sure, even by the cautious estimate from 3 seeds."),
-        (Claim("a", "", NO, ""), "Surely not, even by the favourable estimate from 3 seeds."),
+        (Claim("a", "", YES, ""), "With 95 % confidence, from 3 seeds."),
+        (Claim("a", "", NO, ""), "Contradicted with 95 % confidence, from 3 seeds."),
         (Claim("a", "", OPEN, ""), "Not settled; 3 seeds leave both answers open."),
         (
             Claim("a", "", OPEN, "", seeds_needed=SeedsNeeded(12)),
@@ -29,11 +29,11 @@ YES, NO, OPEN, MISSING = (
         (Claim("a", "", MISSING, ""), "Not known; these runs cannot test it."),
         (
             Claim("a", "", YES, "", is_negligible=True),
-            "Surely too small to matter; 3 seeds show it.",
+            "Too small to matter, with 95 % confidence, from 3 seeds.",
         ),
         (
             Finding("a", "", NO, "", answer="differs"),
-            "Sure; 3 seeds show it with 95 % confidence.",
+            "With 95 % confidence, from 3 seeds.",
         ),
         (Finding("a", "", OPEN, ""), "Not settled; 3 seeds leave both answers open."),
         (Check("a", "", YES, ""), ""),
@@ -44,7 +44,7 @@ def test_every_outcome_says_how_sure_it_is(claim, text):
 
 
 def test_claims_that_are_equally_sure_share_a_line():
-    assert join_certainties(["Sure.", "Sure.", "Sure."]) == "Every verdict below: sure."
+    assert join_certainties(["Sure.", "Sure.", "Sure."]) == "Each verdict below: sure."
     assert join_certainties(["Sure.", "Not settled.", "Sure."]) == ""
     assert join_certainties(["Sure."]) == join_certainties(["", ""]) == ""
 
