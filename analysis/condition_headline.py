@@ -99,11 +99,14 @@ def _describe_plain(
         return f"{subject} {_get_worse()}{errors}."
     if claim.verdict is Verdict.CONTRADICTED:
         within = describe_margin(groups, claim.depths, margin)
-        if between := list_worse_between(trained, claim.depths, margin):
-            shallow, deep = claim.depths
+        shallow, deep = claim.depths
+        between = list_worse_between(trained, claim.depths, margin)
+        # Networks that fail at other depths may be worse, so only these two are spoken of.
+        if between or untrained:
+            addition = f" In between they are worse{between}." if between else ""
             return (
                 f"{subject} do not get worse{within} on their own training set from {shallow} to"
-                f" {deep} layers{errors}. In between they are worse{between}."
+                f" {deep} layers{errors}.{addition}"
             )
         return f"{subject} do not {_get_worse(within)}{errors}."
     if claim.verdict is Verdict.INCONCLUSIVE:
@@ -129,7 +132,7 @@ def _describe_residual(
     if verdict is Verdict.REPRODUCED:
         within = describe_margin(groups, [*groups], margin)
     if verdict is Verdict.REPRODUCED and degradation.verdict is Verdict.REPRODUCED:
-        return f"With shortcuts they do not{within}{errors}."
+        return f"With shortcuts they do not{f' get worse{within}' if within else ''}{errors}."
     subject = capitalise_first(WITH_SHORTCUTS)
     if verdict is Verdict.REPRODUCED:
         return f"{subject} do not get worse{within} with depth{errors}."

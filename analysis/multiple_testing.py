@@ -4,11 +4,14 @@ References:
     Holm 1979, A simple sequentially rejective multiple test procedure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from analysis.estimates import CONFIDENCE
+
+Key = TypeVar("Key")
 
 
 def bonferroni_level(count: int) -> float:
@@ -35,3 +38,19 @@ def holm_rejections(p_values: Sequence[float]) -> list[bool]:
             break
         rejected[int(index)] = True
     return rejected
+
+
+def select_joint(p_values: Mapping[Key, float]) -> list[Key]:
+    """Return the statements that hold jointly with 95 % confidence, by Holm's procedure.
+
+    If each statement holds by itself, all of them do: that all hold is one statement, which needs
+    no correction (intersection-union test, Berger 1982).
+
+    Args:
+        p_values: for each statement, the p-value of the hypothesis that it is false; NaN if nothing
+            is known about it.
+    """
+    if all(p < 1 - CONFIDENCE for p in p_values.values()):
+        return [*p_values]
+    rejected = holm_rejections([*p_values.values()])
+    return [key for key, is_rejected in zip(p_values, rejected, strict=True) if is_rejected]

@@ -67,13 +67,17 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         kind,
         name,
         margin,
-        bool(answer),
         has_all_values=not networks.absent,
     )
+    failed = networks.describe_no_better_than_chance()
+    if increases and failed:
+        headline += f" No better than chance: {failed}."
     if answer:
         plain_words = _describe_answer(
             answer, increases, kind, name, margin, has_all_values=not networks.absent
         )
+        if failed and answer != EVERYWHERE:
+            plain_words += f" No better than chance: {failed}."
     else:
         plain_words = describe_open(increases, untrained, kind, name, margin)
     return Finding(
@@ -173,13 +177,16 @@ def _describe_answer(
         least = format_amount(changes[smallest])
         where = f"at every {name}" if has_all_values else locate([*increases], name)
         return (
-            f"{capitalise_first(where)} {networks} get worse with depth, by at least {least}"
-            " points."
+            f"{capitalise_first(where)} {networks} get worse with depth, by {least} points or more"
+            " on average."
         )
     if answer == NOWHERE:
         most = format_change(max(changes.values()))
         where = f"no {name}" if has_all_values else f"none of {place_values([*changes], name)}"
-        return f"At {where} do {networks} get worse with depth: {most} points at most."
+        return (
+            f"At {where} do {networks} get worse with depth: the largest mean change is {most}"
+            " points."
+        )
     differences = {label: increase.difference for label, increase in increases.items()}
     decides = decide(differences, "above", margin).worst
     change = format_change(changes[decides])

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.claim import Claim, Finding, Verdict
-from analysis.claims import judge_no_degradation
 from analysis.comparisons.base import Comparison, FactorSection, build_table
 from analysis.comparisons.degradation_by_value import EVERYWHERE, judge_each_value
 from analysis.comparisons.factor_figures import plot_factor
+from analysis.comparisons.fixes_by_value import judge_fixes
 from analysis.comparisons.networks import group_networks
 from analysis.comparisons.size_by_value import SIZE_OF_DEGRADATION, judge_gain, judge_size
 from analysis.comparisons.value_sentences import describe_fixes, join_labels
@@ -25,7 +25,6 @@ from analysis.condition_labels import (
     name_key,
 )
 from analysis.factors import Factor, Stratum
-from analysis.family_pairs import family_pair
 from analysis.key_columns import PREFIX
 
 SAFE_NAME = re.compile(r"(data|model|optim|schedule|precision|parent)([._][a-z0-9]+)+")
@@ -118,7 +117,7 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
     if varying:
         finding = judge_each_value(runs, varying[0], name, margin)
         if varying[0] is plain and finding.verdict is not Verdict.NOT_TESTED:
-            fixes = describe_fixes(_judge_fixes(stratum, margin), name)
+            fixes = describe_fixes(judge_fixes(stratum, margin), name)
             finding = replace(finding, headline=f"{finding.headline} {fixes}".strip())
         findings.append(finding)
         size = judge_size(runs, varying[0], name, margin)
@@ -129,16 +128,6 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
     if varying and len(plain.by_value.keys() & residual.by_value.keys()) > 1:
         findings.append(judge_gain(runs, plain, residual, name, margin))
     return findings
-
-
-def _judge_fixes(stratum: Stratum, margin: float) -> dict[str, Verdict]:
-    """Return the verdict that networks with shortcuts do not degrade, by the value's label."""
-    verdicts = {}
-    for value, condition in stratum.conditions.items():
-        runs = condition.frame.runs
-        claim = judge_no_degradation(runs, margin, family_pair(runs))
-        verdicts[stratum.labels[value]] = claim.verdict
-    return verdicts
 
 
 def _add_note(claim: Claim, note: str) -> Claim:

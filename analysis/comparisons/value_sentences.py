@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from analysis.claim import Verdict, decide
+from analysis.claim import Verdict
 from analysis.condition_labels import capitalise_first
 from analysis.error_increase import Increase
+from analysis.multiple_testing import select_joint
 from analysis.plain_text import format_amount, format_change, join_words
 
 MAX_VALUES = 6  # values that a sentence lists
@@ -69,28 +70,24 @@ def describe_degradation(
     networks: str,
     name: str,
     margin: float,
-    is_settled: bool,
     *,
     has_all_values: bool,
 ) -> str:
     """Return at which values the error of some networks increases with depth.
 
-    At a value, the error increases or does not by the rule of the claim about degradation. If the
-    finding is not settled, a value at which it does not increase counts as open: the bound there
-    is not corrected for the number of values.
+    All that is said about the values holds jointly with 95 % confidence (`_sort_labels`).
 
     Args:
         increases: the increase of the error at each value, by the value's label.
-        untrained: the labels of the values at which fewer than two depths are trained.
+        untrained: the labels of the values at which fewer than two depths are better than chance.
         networks: such as `plain networks`.
         name: the factor in words, such as `width`.
         margin: the increase in points that counts.
-        is_settled: whether the finding has an answer.
         has_all_values: whether such networks are trained at every value of the factor.
     """
     if not increases:
         return f"At no {name} that was tried are {networks} of two depths better than chance."
-    worse, alike, open_labels = _sort_labels(increases, margin, is_settled)
+    worse, alike, open_labels = _sort_labels(increases, margin)
     open_labels += untrained
     depths = _describe_depths(increases)
     if not alike and not open_labels:
@@ -111,7 +108,7 @@ def describe_degradation(
         largest = max(increases[label].difference.mean for label in alike)
         within = f" by {margin:g} points or more" if largest > 0 else ""
         return (
-            f"At {where} do {networks} get worse{within} with depth: the largest change is"
+            f"At {where} do {networks} get worse{within} with depth: the largest mean change is"
             f" {format_change(largest)} points of training error {depths}."
         )
     return _describe_mixture(increases, worse, alike, open_labels, networks, name)
@@ -128,7 +125,7 @@ def describe_open(
 
     It agrees with `describe_degradation`, whose arguments it has, in fewer words.
     """
-    worse, _, open_labels = _sort_labels(increases, margin, is_settled=False)
+    worse, _, open_labels = _sort_labels(increases, margin)
     open_labels += untrained
     if not worse:
         return f"The runs do not settle at which {name} {networks} get worse with depth."
@@ -137,18 +134,19 @@ def describe_open(
 
 
 def _sort_labels(
-    increases: Mapping[str, Increase], margin: float, is_settled: bool
+    increases: Mapping[str, Increase], margin: float
 ) -> tuple[list[str], list[str], list[str]]:
     """Return where the error increases, where it does not, and where that is open."""
-    worse, alike, open_labels = [], [], []
-    for label, increase in increases.items():
-        verdict = decide({label: increase.difference}, "above", margin).verdict
-        if verdict is Verdict.REPRODUCED and increase.has_trend():
-            worse.append(label)
-        elif verdict is Verdict.CONTRADICTED and is_settled:
-            alike.append(label)
-        else:
-            open_labels.append(label)
+    differences = {label: increase.difference for label, increase in increases.items()}
+    above = select_joint(
+        {label: difference.p_above(margin) for label, difference in differences.items()}
+    )
+    below = select_joint(
+        {label: difference.p_below(margin) for label, difference in differences.items()}
+    )
+    worse = [label for label in increases if label in above and increases[label].has_trend()]
+    alike = [label for label in increases if label in below]
+    open_labels = [label for label in increases if label not in (*worse, *alike)]
     return worse, alike, open_labels
 
 
@@ -174,7 +172,7 @@ def _describe_mixture(
         largest = max(increases[label].difference.mean for label in alike)
         beginning = "not" if worse else f"{subject} do not get worse with depth"
         amount = f"{format_change(largest)} points" + ("" if worse else where)
-        clauses.append(f"{beginning} {locate(alike, name)} (at most {amount})")
+        clauses.append(f"{beginning} {locate(alike, name)} (largest mean change {amount})")
     if open_labels:
         clauses.append(f"{locate(open_labels, name)} that is undecided")
     return f"{'; '.join(clauses)}."
@@ -184,7 +182,7 @@ def _describe_depths(increases: Mapping[str, Increase]) -> str:
     """Return `from 20 to 56 layers`, or in words if the depths differ between the values."""
     depths = {increase.depths for increase in increases.values()}
     if len(depths) > 1:
-        return "from the shallowest to the deepest"
+        return "from the shallowest to the deepest that is better than chance"
     shallow, deep = depths.pop()
     return f"from {shallow} to {deep} layers"
 
@@ -201,18 +199,19 @@ def describe_fixes(verdicts: Mapping[str, Verdict], name: str) -> str:
     It is empty if that is open everywhere.
 
     Args:
-        verdicts: on the claim that they do not, by the label of the value.
+        verdicts: on the claim that they do not, by the label of the value; they hold jointly.
         name: the factor in words, such as `width`.
     """
     stable = [label for label in verdicts if verdicts[label] is Verdict.REPRODUCED]
     worse = [label for label in verdicts if verdicts[label] is Verdict.CONTRADICTED]
-    open_labels = [label for label in verdicts if label not in (*stable, *worse)]
+    open_labels = [label for label in verdicts if verdicts[label] is Verdict.INCONCLUSIVE]
+    not_tested = [label for label in verdicts if verdicts[label] is Verdict.NOT_TESTED]
     subject = "Networks with shortcuts"
     if not stable and not worse:
         return ""
-    if not worse and not open_labels:
+    if len(stable) == len(verdicts):
         return f"{subject} do not get worse at any value."
-    if not stable and not open_labels:
+    if len(worse) == len(verdicts):
         return f"{subject} get worse at every value."
     clauses = []
     if stable:
@@ -222,6 +221,8 @@ def describe_fixes(verdicts: Mapping[str, Verdict], name: str) -> str:
         clauses.append(f"{beginning} {locate(worse, name)}")
     if open_labels:
         clauses.append(f"{locate(open_labels, name)} that is undecided")
+    if not_tested:
+        clauses.append(f"{locate(not_tested, name)} that is not tested")
     return f"{'; '.join(clauses)}."
 
 

@@ -64,7 +64,10 @@ class Outline:
 
     def certainty_line(self) -> str:
         """Return how sure the headline is; empty text if each claim below has its own line."""
-        return STATED if self.comparisons else self.shared_certainty()
+        if not self.comparisons:
+            return self.shared_certainty()
+        claims = [claim for section in self.comparisons for claim in section.claims]
+        return STATED if any(claim.is_settled for claim in claims) else ""
 
     def published(self) -> list[SectionView]:
         """Return the conditions that are compared with published numbers."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from analysis.claim import Check, Claim
+from analysis.claim import Check, Claim, Verdict
 from analysis.condition_labels import capitalise_first
 from analysis.page.badges import Badge, build_badge
 from analysis.page.certainty import describe_certainty, describe_remedy
@@ -35,7 +35,8 @@ class ClaimView:
     """A claim as a card: its name, badge and plain line, with the evidence folded.
 
     `is_question`: whether the statement asks, instead of claiming. `remedy`: what may settle it,
-    and `certainty`: how sure the outcome is; both may be empty text.
+    and `certainty`: how sure the outcome is; both may be empty text. `is_settled`: whether the runs
+    show that the claim holds, or that it does not.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ClaimView:
     plain_line: str
     remedy: str
     certainty: str
+    is_settled: bool
     badge: Badge
     evidence: Evidence
     notes: Sequence[str]
@@ -164,6 +166,7 @@ def view_claim(claim: Claim, seeds: str, introduction: str = "") -> ClaimView:
         plain_line=end_sentence(capitalise_first(plain_line)),
         remedy=describe_remedy(claim),
         certainty=describe_certainty(claim, seeds),
+        is_settled=claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED),
         badge=build_badge(claim),
         evidence=arrange_evidence(claim, plain_line),
         notes=[note for note in claim.notes if note != introduction],

@@ -138,6 +138,17 @@ def test_one_family_says_what_is_lacking(build_frame):
     )
 
 
+def test_networks_that_fail_are_not_said_not_to_get_worse(build_frame):
+    """Two depths are alike, and two deeper ones are at chance: that may be degradation."""
+    plain = {20: FLAT[20], 32: FLAT[56]} | dict.fromkeys((56, 110), UNTRAINED[20])
+    text = head(build(build_frame, plain, FLAT))
+    assert text.startswith(
+        "Plain networks do not get worse on their own training set from 20 to 32"
+    )
+    assert "(at 56 and 110 layers they do no better than chance)" in text
+    assert "as they get deeper" not in text
+
+
 @pytest.mark.parametrize(
     ("family", "state", "sentence"),
     [
@@ -173,7 +184,7 @@ def test_rise_within_the_margin_in_between_is_not_denied(build_frame):
     """The claim is about every depth: 32 layers are worse, certainly, but by less than 2 points."""
     residual = {20: [1.0, 1.0, 1.05], 32: [1.9, 1.95, 1.9], 56: [0.0, 1.9, 0.6]}
     text = head(build(build_frame, WORSE, residual))
-    assert "With shortcuts they do not by 2 points or more" in text
+    assert "With shortcuts they do not get worse by 2 points or more" in text
     falling = {20: [1.0, 1.0, 1.05], 32: [0.9, 0.95, 0.9], 56: [0.0, 0.9, 0.6]}
     assert "With shortcuts they do not:" in head(build(build_frame, WORSE, falling))
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.multiple_testing import bonferroni_level, holm_rejections
+from analysis.multiple_testing import bonferroni_level, holm_rejections, select_joint
 from analysis.statistics import welch_difference
 
 
@@ -24,3 +24,11 @@ def test_simultaneous_level_is_bonferroni():
     assert bonferroni_level(4) == pytest.approx(0.9875)
     difference = welch_difference([52.0, 47.5, 56.5], [1.6, 1.3, 2.1, 1.9])
     assert difference.p_above(difference.lower_at(bonferroni_level(4))) == pytest.approx(0.0125)
+
+
+def test_statements_that_all_hold_need_no_correction():
+    assert select_joint({"a": 0.04, "b": 0.049}) == ["a", "b"]
+    assert select_joint({"a": 0.04, "b": 0.051}) == []  # Holm: 0.05/2
+    assert select_joint({"a": 0.02, "b": 0.04, "c": math.nan}) == []  # 0.05/3
+    assert select_joint({"a": 0.01, "b": 0.04, "c": math.nan}) == ["a"]
+    assert select_joint({}) == []

@@ -74,8 +74,8 @@ def test_other_keys_have_their_names(joined):
 def test_degradation_at_no_value(joined):
     text = head(sweep(joined, v8=FLAT, v16=FLAT, residual=None))
     assert text.startswith(
-        "At no width tried (8 and 16) do plain networks get worse with depth: the largest change is"
-        " -0.1 points of training error from 20 to 56 layers."
+        "At no width tried (8 and 16) do plain networks get worse with depth: the largest mean"
+        " change is -0.1 points of training error from 20 to 56 layers."
     )
 
 
@@ -83,8 +83,8 @@ def test_degradation_at_some_values(joined):
     text = head(sweep(joined, v8=WORSE, v16=FLAT, v32=WIDE))
     assert text == (
         "Plain networks get worse with depth at width 8 (by 57 points of training error from 20 to"
-        " 56 layers); not at width 16 (at most -0.1 points); at width 32 that is undecided."
-        " Networks with shortcuts do not get worse at any value."
+        " 56 layers); not at width 16 (largest mean change -0.1 points); at width 32 that is"
+        " undecided. Networks with shortcuts do not get worse at any value."
     )
 
 
@@ -99,6 +99,40 @@ def test_open_values_are_no_finding(joined):
 def test_value_that_does_not_train_is_open(joined):
     text = head(sweep(joined, v8=WORSE, v16=UNTRAINED, residual=None))
     assert "at width 16 that is undecided" in text
+
+
+def test_networks_at_chance_are_named_where_others_do_not_get_worse(joined):
+    plain = {20: FLAT[20], 32: FLAT[56], 56: UNTRAINED[56]}
+    text = head(sweep(joined, v8=plain, v16=plain, residual=None))
+    assert text.startswith("At no width tried (8 and 16) do plain networks get worse with depth")
+    assert "No better than chance: width 8: 56 layers; width 16: 56 layers." in text
+
+
+def test_depths_that_are_compared_are_those_better_than_chance(joined):
+    plain = {20: WORSE[20], 32: [30.0, 31.0, 32.0], 56: UNTRAINED[56]}
+    text = head(sweep(joined, v8=plain, v16=WORSE, residual=None))
+    assert "from the shallowest to the deepest that is better than chance" in text
+
+
+def test_values_are_named_jointly_with_95_percent_confidence(joined):
+    """Of ten values, one is beyond the margin by its own bound, but not by that of ten."""
+    slightly_worse = {20: [1.0, 1.2, 1.1], 56: [4.0, 5.0, 4.5]}
+    alone = head(sweep(joined, v8=slightly_worse, v16=slightly_worse, residual=None))
+    assert "get worse with depth" in alone
+    others = {f"v{width}": WIDE for width in range(20, 29)}
+    text = head(sweep(joined, v8=slightly_worse, residual=None, **others))
+    assert text.startswith("The runs do not settle at which width plain networks get worse")
+
+
+def test_values_where_shortcuts_help_are_named_jointly(joined):
+    """Below the margin by its own bound (p = 0.02), but not by that of four values."""
+    key = "config.model.width"
+    slightly_worse = {20: [1.0, 1.2, 1.1], 56: [1.3, 2.3, 1.6]}
+    certain = ({"plain": WORSE, "residual": slightly_worse}, {key: 8})
+    same = ({"plain": WORSE, "residual": slightly_worse}, {key: 16})
+    assert "shortcuts do not get worse at any value" in head(joined(certain, same))
+    others = [({"plain": WORSE, "residual": WIDE}, {key: width}) for width in (16, 32, 64)]
+    assert "Networks with shortcuts" not in head(joined(certain, *others))
 
 
 def test_unfinished_sweep_has_no_verdict(joined):
@@ -133,6 +167,10 @@ def test_crossed_keys_name_each_stratum(joined):
         (["contradicted", "contradicted"], "get worse at every value"),
         (["contradicted", "inconclusive"], "get worse at width 0; at width 1 that is undecided"),
         (["inconclusive", "not tested"], ""),
+        (
+            ["reproduced", "not tested"],
+            "do not get worse at width 0; at width 1 that is not tested",
+        ),
     ],
 )
 def test_values_are_named_where_shortcuts_help(verdicts, sentence):
@@ -146,7 +184,7 @@ def test_middle_value_that_behaves_otherwise_is_named(joined):
     text = head(sweep(joined, v8=FLAT, v16=WORSE, v32=FLAT))
     assert text.startswith(
         "Plain networks get worse with depth at width 16 (by 57 points of training error from 20"
-        " to 56 layers); not at width 8 and 32 (at most -0.1 points)."
+        " to 56 layers); not at width 8 and 32 (largest mean change -0.1 points)."
     )
 
 

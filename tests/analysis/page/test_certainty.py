@@ -1,5 +1,7 @@
 """How sure an outcome is, in plain words, for every outcome."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from analysis.claim import Check, Claim, Finding, Verdict
@@ -49,7 +51,10 @@ def test_claims_that_are_equally_sure_share_a_line():
     assert join_certainties(["Sure."]) == join_certainties(["", ""]) == ""
 
 
-def test_open_questions_of_a_comparison_do_not_call_its_headline_open():
-    outline = Outline(comparisons=[object()], conditions=[], mechanisms=[])
-    assert outline.certainty_line() == STATED
+@pytest.mark.parametrize(("settled", "line"), [([False, True], STATED), ([False, False], "")])
+def test_headline_of_a_comparison_is_certain_if_it_answers_a_question(settled, line):
+    """An open question beside an answered one does not call the headline open."""
+    claims = [SimpleNamespace(is_settled=is_settled) for is_settled in settled]
+    outline = Outline([SimpleNamespace(claims=claims)], conditions=[], mechanisms=[])
+    assert outline.certainty_line() == line
     assert outline.shared_certainty() == ""
