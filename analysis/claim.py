@@ -124,7 +124,7 @@ def not_tested(name: str, statement: str, reasons: list[str], notes: Sequence[st
         statement,
         Verdict.NOT_TESTED,
         reasons[0],
-        reasons,
+        [*reasons],
         [*notes],
         plain_words=write_reason(reasons[0]),
     )

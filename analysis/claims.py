@@ -38,6 +38,7 @@ from analysis.requirements import missing_requirements
 
 # The names of the three claims.
 DEGRADATION, NO_DEGRADATION, FIX = "degradation", "no degradation", "the fix"
+MORE_DEPTHS = "more depths or seeds: the error does not rise from each depth to the next"
 
 
 def judge_degradation(
@@ -69,8 +70,10 @@ def judge_degradation(
     bound = format_bound(increase.difference, decision.side)
     decisive_line = f"{increase.comparison}: {bound}{increase.format_trend()}"
     verdict, words_bound = decision.verdict, find_bound(increase.difference, decision)
+    remedy = ""
     if verdict is Verdict.REPRODUCED and not increase.has_trend():
         verdict, words_bound = Verdict.INCONCLUSIVE, UNKNOWN  # the trend decides, not the bound
+        remedy = MORE_DEPTHS
     return Claim(
         DEGRADATION,
         statement,
@@ -86,6 +89,7 @@ def judge_degradation(
             words_bound,
         ),
         depths=increase.depths,
+        remedy=remedy,
         seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
     )
 
@@ -186,7 +190,7 @@ def judge_fix(
     pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
-    """Judge whether a residual network trains better than the plain network of its depth.
+    """Judge whether a residual network has a lower training error than the plain one of its depth.
 
     Reproduced if the lower bound of plain minus residual is above the margin at the deepest plain
     network that is better than chance and has a residual network of its depth.
@@ -247,7 +251,7 @@ def _describe_unmatched(trained: int, judged: int, pair: FamilyPair) -> list[str
         return []
     return [
         f"there is no {pair.residual} network of {trained} layers, the deepest at which the"
-        f" {pair.plain} network trains: the claim is judged at {judged}"
+        f" {pair.plain} network is better than chance: the claim is judged at {judged}"
     ]
 
 

@@ -15,11 +15,17 @@ from analysis.multiple_testing import bonferroni_level
 from analysis.plain_text import format_amount, format_change
 
 UNCERTAIN = ", but that is not certain yet"
+UNKNOWN_VALUE = "Not known: in some run, what was measured is zero or not finite."
 
 
 def add_doubt(verdict: Verdict) -> str:
     """Return what a sentence about an inconclusive claim ends with; otherwise empty text."""
     return UNCERTAIN if verdict is Verdict.INCONCLUSIVE else ""
+
+
+def describe_value(value: float, sentence: str) -> str:
+    """Return the sentence about a value, or that the value is not known if it is NaN."""
+    return UNKNOWN_VALUE if math.isnan(value) else sentence
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ DEGRADING = {
     "error-against-iteration": "train worse when deeper",
 }
 HEALTHY = "have healthy gradients throughout"
-HEALTHY_CLAIM = "healthy norms, "  # followed by the family
+HEALTHY_CLAIM = "healthy gradients, "  # followed by the family
 # The claim that a figure shows, and the title for each verdict on it. One depth can contradict, so
 # that a title must not say the opposite of all depths.
 SENTENCES = {
     "convergence": (
-        "exponentially slow",
+        "exponential slowing",
         "Plain networks need exponentially more iterations the deeper they are",
         "The iterations that plain networks need do not grow exponentially with depth",
     ),
@@ -42,7 +42,7 @@ SENTENCES = {
         "Not at every depth does the gradient flow along short paths",
     ),
     "lesions": (
-        "lesions",
+        "removing a block",
         "Deleting one block costs a residual network less than a plain one",
         "",  # it may cost less at every depth, but by less than the margin at one
     ),

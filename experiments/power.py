@@ -1,7 +1,7 @@
 """Simulate the probability of each verdict on the claims of `quick`, for docs/verdicts.md.
 
 python experiments/power.py
-python experiments/power.py --repetitions 1000 --only "exponentially slow"
+python experiments/power.py --repetitions 1000 --only "exponential slowing"
 python experiments/power.py --records runs
 
 Means and standard deviations come from the tables in experiments/ledger/quick. With `--records`,

@@ -103,7 +103,7 @@ def judge_existence(frame: Frame) -> Claim:
     record. For other kinds of training error, and if that record is not among the runs, the
     shallowest constructed network represents the parent.
     """
-    name = "construction"
+    name = "a deeper solution exists"
     statement = (
         "a deeper plain network has a solution that is no worse than the shallow network's: if it"
         " is grown from the shallow network, it starts at the same training error"
@@ -180,7 +180,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
 
     The verdict rests on a bound at the deepest plain network that is better than chance.
     """
-    name = "not found"
+    name = "training from scratch misses it"
     statement = (
         f"trained from scratch, a deeper plain network ends more than {margin:g} points above"
         " the constructed solution"
@@ -275,7 +275,7 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     depth ends above the margin, with Holm's correction for the number of depths (`decide`). The
     evidence reports how far the error rose in between.
     """
-    name = "kept"
+    name = "further training retains it"
     statement = (
         f"trained further, the constructed network ends less than {margin:g} points above its"
         " initial error, at every depth"

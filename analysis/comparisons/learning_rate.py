@@ -39,9 +39,9 @@ def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
 
     The verdicts at each learning rate are evidence.
     """
-    claims = _judge_at_best_rates(runs, margin)
-    claims[-1].evidence.extend(_judge_at_each_rate(runs, margin))
-    return claims
+    *claims, last = _judge_at_best_rates(runs, margin)
+    evidence = [*last.evidence, *_judge_at_each_rate(runs, margin)]
+    return [*claims, replace(last, evidence=evidence)]
 
 
 def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:

@@ -37,7 +37,7 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     compared.
     """
     name = "projections"
-    statement = "A, B and C differ from each other by less than half of what they gain over plain"
+    statement = "A, B and C differ from each other by less than half of what A gains over plain"
     pair = family_pair(runs)
     plain = group_by_depth(runs, pair.plain)
     options = _group_by_option(runs, pair.residual)
@@ -48,7 +48,7 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     notes = describe_caveats(runs, plain, *options.values())
     depth = _find_deepest_trained(plain, options)
     if depth is None:
-        reason = "the families share no depth at which the plain network trains"
+        reason = "the families share no depth at which the plain network is better than chance"
         return not_tested(name, statement, [reason], notes)
     networks = {option: groups[depth] for option, groups in options.items()}
     first = min(networks)
@@ -77,10 +77,10 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
 def _describe(
     differences: dict[str, Difference], gap: Difference, depth: int, verdict: Verdict
 ) -> str:
-    """Compare the options' differences with what they gain, in a short sentence."""
+    """Compare the options' differences with what A gains, in a short sentence."""
     largest = max(abs(difference.mean) for difference in differences.values())
     return (
-        f"At {depth} layers A, B and C differ by up to {format_amount(largest)} points; they gain"
+        f"At {depth} layers A, B and C differ by up to {format_amount(largest)} points; A gains"
         f" {format_change(gap.mean)} over plain{add_doubt(verdict)}."
     )
 
@@ -100,7 +100,7 @@ def _list_missing_options(options: dict[str, RunsByDepth]) -> list[str]:
 
 
 def _find_deepest_trained(plain: RunsByDepth, options: dict[str, RunsByDepth]) -> int | None:
-    """Return the greatest depth that all options have and at which the plain network trains."""
+    """Return the greatest depth of all options whose plain network is better than chance."""
     shared = set(plain).intersection(*options.values())
     trained = [depth for depth in shared if not is_no_better_than_chance(plain[depth])]
     return max(trained, default=None)

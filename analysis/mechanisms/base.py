@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, not_tested
+from analysis.estimates import Estimate
 from analysis.figures.matplotlib_import import Figure
 from analysis.plain_words import add_doubt
 from analysis.requirements import unfinished_runs
@@ -15,7 +16,8 @@ from degradation.counting import format_count
 from degradation.metrics import ITERATION
 from degradation.records.schema import State
 
-# An effect below this fraction of the value that it changes is negligible.
+# An effect below this fraction is negligible: of the value that it changes, or of 1 for a
+# correlation.
 NEGLIGIBLE_FRACTION = 0.05
 # What identifies a measurement of a probe: a run and a time point in its training.
 MEASUREMENT_KEYS = ["family", "depth", "seed", "run_id", ITERATION, "time_point"]
@@ -46,6 +48,11 @@ class Explanation:
     details: str = ""
     lead_items: list[LeadItem] = field(default_factory=list)
     shown_run_ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def is_shown_within(effect: Estimate, limit: float) -> bool:
+    """Return whether the one-sided 95 % bounds show that an effect is below a limit, either way."""
+    return -limit < effect.lower and effect.upper < limit
 
 
 def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
@@ -96,6 +103,7 @@ def account_for_missing_runs(
         decisive_line=f"{claim.decisive_line}; {unprobed}",
         plain_words=f"{claim.plain_words.removesuffix('.')}{add_doubt(Verdict.INCONCLUSIVE)}.",
         is_negligible=False,
+        remedy="runs that do not diverge",
     )
 
 

@@ -48,7 +48,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:
-    """Return the claims: plain networks are exponentially slow, residual ones slow down less."""
+    """Return the claims: plain networks slow down exponentially, residual ones less."""
     runs, times = _measure(frame)
     pair, families = family_pair(frame.runs), set(runs["family"])
     claims = []

@@ -21,7 +21,7 @@ from analysis.mechanisms.base import (
     account_for_missing_runs,
     find_unprobed,
 )
-from analysis.mechanisms.gradient_patterns import classify_gradients
+from analysis.mechanisms.gradient_patterns import classify_gradients, classify_mean
 from analysis.plain_text import write_reason
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
@@ -34,6 +34,7 @@ Array = NDArray[Any]
 
 POSITION = 2
 PROBE = "gradient_flow"
+FINITE_GRADIENTS = "runs whose gradient is finite and not zero"
 MAX_SPAN = 100.0  # largest norm over smallest across the blocks: two orders of magnitude
 
 
@@ -155,7 +156,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         runs: rows of `Frame.runs`.
         family: the family to judge.
     """
-    name = f"healthy norms, {family}"
+    name = f"healthy gradients, {family}"
     statement = (
         f"{family} networks: at every depth and time point in training the norm of dE/dx varies by "
         f"less than a factor of {MAX_SPAN:g} between blocks"
@@ -179,6 +180,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             evidence,
             notes,
             plain_words=write_reason(decisive_line),
+            remedy=FINITE_GRADIENTS if unknown_notes else "",
         )
 
     limit = math.log10(MAX_SPAN)
@@ -200,6 +202,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             f"At worst ({decision.worst}) the gradient in {family} networks varies by a factor of"
             f" {factor} between blocks{add_doubt(verdict)}."
         ),
+        remedy=FINITE_GRADIENTS if unknown_notes and verdict is Verdict.INCONCLUSIVE else "",
         seeds_needed=count_seeds_if_open(decision, bounds, "below", limit),
     )
 
@@ -242,20 +245,10 @@ def _describe_depths(spans: pd.DataFrame) -> list[str]:
         for _, group in depth_rows.groupby(ITERATION):
             mean = np.log10(group["span"].dropna()).mean()
             time_point = group["time_point"].iloc[0]
-            time_points.append(f"{time_point} {_name_pattern(group)} ({_format_factor(mean)})")
+            pattern = classify_mean(group, MAX_SPAN)
+            time_points.append(f"{time_point} {pattern} ({_format_factor(mean)})")
         lines.append(f"{depth} layers: {', '.join(time_points)}")
     return lines
-
-
-def _name_pattern(group: pd.DataFrame) -> str:
-    """Name the pattern of the runs of one depth at one time point.
-
-    healthy: the span is within the limit in at least half of the runs; exploding: otherwise, if the
-    gradient grows on its way back in at least half of them; collapsed: otherwise.
-    """
-    if (group["span"] <= MAX_SPAN).mean() >= 0.5:
-        return "healthy"
-    return "exploding" if group["grows_backwards"].mean() >= 0.5 else "collapsed"
 
 
 def _format_factor(logarithm: float) -> str:
@@ -278,7 +271,7 @@ def summarise(spans: pd.DataFrame) -> pd.DataFrame:
             "family": family,
             "depth": depth,
             ITERATION: iteration,
-            "pattern": _name_pattern(group),
+            "pattern": str(classify_mean(group, MAX_SPAN)),
             "runs": len(group),
         }
         for name in ("first", "last", "span", "weight_span"):

@@ -8,6 +8,7 @@ from analysis.figures import gradient_identity as figure
 from analysis.frame import Frame
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
+from analysis.plain_words import describe_value
 from analysis.probes import END
 from analysis.story import gradient_identity as story
 from degradation.counting import format_count
@@ -119,7 +120,9 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
     if unknown_count:
         decisive_line += f"; unknown for {unknown_count} of them, whose gradient is 0 or not finite"
     evidence = [*_describe_equations(table), *_describe_shares(shares)]
-    plain_words = f"Both sides of the equation differ by at most {largest:.1e} of their size."
+    plain_words = describe_value(
+        largest, f"Both sides of the equation differ by at most {largest:.1e} of their size."
+    )
     return Check(name, statement, verdict, decisive_line, evidence, notes, plain_words=plain_words)
 
 

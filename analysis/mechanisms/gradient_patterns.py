@@ -36,7 +36,7 @@ def classify_gradients(spans: pd.DataFrame, max_span: float) -> list[MeasuredPat
         if _has_bound(group):
             pattern = _classify(group, limit, level)
             reaches_start = _reaches_start(group, limit)
-        mean_pattern = _classify_mean(group, limit)
+        mean_pattern = classify_mean(group, max_span)
         patterns.append(MeasuredPattern(depth, iteration, pattern, reaches_start, mean_pattern))
     return patterns
 
@@ -57,11 +57,11 @@ def _classify(group: pd.DataFrame, limit: float, level: float) -> Pattern:
     return Pattern.UNKNOWN
 
 
-def _classify_mean(group: pd.DataFrame, limit: float) -> Pattern:
+def classify_mean(group: pd.DataFrame, max_span: float) -> Pattern:
     """Return the pattern that the mean log10 of the span has, without a bound."""
     if not group["span"].notna().all():
         return Pattern.UNKNOWN
-    if np.log10(group["span"]).mean() <= limit:
+    if np.log10(group["span"]).mean() <= math.log10(max_span):
         return Pattern.HEALTHY
     return Pattern.EXPLODING if group["grows_backwards"].mean() >= 0.5 else Pattern.VANISHING
 

@@ -38,6 +38,8 @@ FORMS_IN_WORDS = {
     Verdict.CONTRADICTED: "growth that is not exponential",
     Verdict.INCONCLUSIVE: "whether the growth is exponential is not certain yet",
 }
+# What may settle the claim, if runs of this design cannot.
+STRONGER_DESIGN = "more depths, and evaluations at shorter intervals before the first drop"
 MIN_POWER = 0.8  # probability of preferring the true form, below which a design is too weak
 
 
@@ -71,13 +73,18 @@ def judge_form(
         evaluations: iterations at which the runs were evaluated, ascending.
         family: the family to judge.
     """
-    name = "exponentially slow"
+    name = "exponential slowing"
     statement = f"{family} networks: {QUANTITY} grows exponentially with depth"
     groups, milestones = group_by_depth(runs, family), find_common_milestones(runs)
     to_half = times[times["threshold"] == float(HALF)]
     counts = describe_times(to_half)
     reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)
     reasons += list_own_changes(runs[runs["family"] == family])
+    if changes := list_gradual_changes(runs[runs["family"] == family]):
+        reasons.append(
+            f"the learning rate changes in every iteration ({', '.join(changes)}), so times at"
+            " different depths do not belong to one learning rate"
+        )
     if reasons:
         return not_tested(name, statement, [*reasons, *counts])
 
@@ -93,14 +100,8 @@ def judge_form(
     chances = _predict_preferences(exponential, power, to_half["depth"], evaluations, last)
     evidence = _describe_fits(exponential, power, max(groups), last)
     evidence += [_describe_chances(chances), *_describe_other_fits(times, milestones), *counts]
-    notes = _describe_weak_design(chances)
-    notes += _describe_limits(groups, milestones, (exponential, power))
-    changes = list_gradual_changes(pd.concat(groups.values()))
-    if changes:
-        notes.append(
-            f"the learning rate changes in every iteration ({', '.join(changes)}), so times at"
-            " different depths do not belong to one learning rate"
-        )
+    weaknesses = _describe_weak_design(chances)
+    notes = [*weaknesses, *_describe_limits(groups, milestones, (exponential, power))]
     decisive_line = f"{_format_decisive_line(exponential, power)}{window}"
     verdict = decide_form(exponential, power)
     return Claim(
@@ -114,6 +115,7 @@ def judge_form(
             f"{LAYERS} more layers multiply the iterations that {family} networks need by"
             f" {format_factor(exponential.slope)}: {FORMS_IN_WORDS[verdict]}."
         ),
+        remedy=STRONGER_DESIGN if weaknesses and verdict is Verdict.INCONCLUSIVE else "",
     )
 
 

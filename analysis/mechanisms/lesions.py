@@ -173,7 +173,7 @@ def judge_deletion(
         margin: points of test error.
         pair: the families to compare.
     """
-    name = "lesions"
+    name = "removing a block"
     statement = (
         f"deleting one block costs a {pair.residual} network less than a {pair.plain} network of "
         f"the same depth, by more than {margin:g} points of test error"

@@ -18,6 +18,7 @@ from analysis.mechanisms.base import (
     account_for_missing_runs,
     find_unprobed,
     group_known_values,
+    is_shown_within,
 )
 from analysis.plain_text import format_amount, join_words
 from analysis.plain_words import add_doubt
@@ -163,9 +164,10 @@ def _describe(end: pd.DataFrame, worst: int, verdict: Verdict) -> str:
 
 
 def _is_negligible(end: pd.DataFrame) -> bool:
-    """Return whether the effective length is practically n/2 at every depth."""
-    fractions = end["excess"] / (end["blocks"] / 2)
-    return bool((fractions.groupby(end["depth"]).mean().abs() < NEGLIGIBLE_FRACTION).all())
+    """Return whether bounds show that the effective length is practically n/2 at every depth."""
+    fractions = (end["excess"] / (end["blocks"] / 2)).dropna()
+    estimates = [mean_estimate(group.tolist()) for _, group in fractions.groupby(end["depth"])]
+    return all(is_shown_within(estimate, NEGLIGIBLE_FRACTION) for estimate in estimates)
 
 
 def _find_missing(end: pd.DataFrame, family: str) -> list[str]:

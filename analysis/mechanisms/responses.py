@@ -9,8 +9,13 @@ from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import responses as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
-from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, account_for_missing_runs
-from analysis.plain_words import add_doubt
+from analysis.mechanisms.base import (
+    MEASUREMENT_KEYS,
+    Explanation,
+    account_for_missing_runs,
+    is_shown_within,
+)
+from analysis.plain_words import add_doubt, describe_value
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.story import responses as story
@@ -117,7 +122,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
     is_negligible = False
     if decision.verdict is Verdict.CONTRADICTED:
         decisive_line += _describe_contradiction(differences[decision.worst])
-        is_negligible = _is_negligible(differences[decision.worst])
+        is_negligible = is_shown_within(differences[decision.worst], MARGIN)
 
     evidence = []
     for depth, difference in differences.items():
@@ -135,9 +140,10 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         decisive_line,
         evidence,
         notes,
-        plain_words=(
+        plain_words=describe_value(
+            mean,
             f"At {decision.worst} layers {pair.plain} minus {pair.residual} responses are"
-            f" {mean:+.2g}, where 1 is usual{add_doubt(decision.verdict)}."
+            f" {mean:+.2g}, where 1 is usual{add_doubt(decision.verdict)}.",
         ),
         is_negligible=is_negligible,
         depths=(decision.worst,),
@@ -147,14 +153,9 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
 
 def _describe_contradiction(difference: Difference) -> str:
     """Say whether a difference that contradicts a claim is negligible or has the opposite sign."""
-    if difference.mean <= -MARGIN:
+    if difference.upper < 0 and difference.mean <= -MARGIN:
         return ": the difference has the opposite sign"
-    return ": negligible" if _is_negligible(difference) else ""
-
-
-def _is_negligible(difference: Difference) -> bool:
-    """Return whether a difference is below the margin in both directions."""
-    return abs(difference.mean) < MARGIN
+    return ": negligible" if is_shown_within(difference, MARGIN) else ""
 
 
 def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
@@ -163,7 +164,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     Reproduced if there is a decreasing trend over depth and the Welch upper bound of deepest minus
     shallowest is below minus the margin. `values` and `notes`: see `judge_families`.
     """
-    name = "weaker with depth"
+    name = "weaker responses with depth"
     statement = (
         f"the deeper a {family} network, the smaller the standard deviations of its layer responses"
         f" at the end, by more than {MARGIN:g} from the shallowest to the deepest"
@@ -179,7 +180,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     is_negligible = False
     if trend.verdict is Verdict.CONTRADICTED:
         decisive_line += _describe_contradiction(-trend.difference)
-        is_negligible = _is_negligible(-trend.difference)
+        is_negligible = is_shown_within(trend.difference, MARGIN)
     means = []
     for depth, stds in groups.items():
         means.append(f"{depth} layers: {depth_tests.format_mean(stds, decimals=4)}")
@@ -192,9 +193,10 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
         decisive_line,
         evidence,
         notes,
-        plain_words=(
+        plain_words=describe_value(
+            mean,
             f"From {trend.shallowest} to {trend.deepest} layers the responses of {family} networks"
-            f" change by {mean:+.2g}, where 1 is usual{add_doubt(trend.verdict)}."
+            f" change by {mean:+.2g}, where 1 is usual{add_doubt(trend.verdict)}.",
         ),
         is_negligible=is_negligible,
         depths=(trend.shallowest, trend.deepest),

@@ -16,9 +16,10 @@ from analysis.mechanisms.base import (
     NEGLIGIBLE_FRACTION,
     Explanation,
     account_for_missing_runs,
+    is_shown_within,
 )
 from analysis.mechanisms.depth_tests import DecreasingTrend, Groups
-from analysis.plain_words import add_doubt
+from analysis.plain_words import add_doubt, describe_value
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import student_interval
@@ -122,10 +123,11 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
         decisive_line,
         evidence,
         notes,
-        plain_words=(
+        plain_words=describe_value(
+            trend.difference.mean + sum(difference.mean for difference in differences.values()),
             "Likeness of neighbouring gradients (1: identical) changes by"
             f" {trend.difference.mean:+.2f} with depth in {pair.plain} networks; shortcuts add"
-            f" {weakest.mean:+.2f} or more{add_doubt(verdict)}."
+            f" {weakest.mean:+.2f} or more{add_doubt(verdict)}.",
         ),
         is_negligible=_is_negligible(verdict, decision, trend, differences),
         depths=(trend.shallowest, trend.deepest),
@@ -143,14 +145,16 @@ def _is_negligible(
 
     A reproduced claim needs both the decrease and the lead; one part alone can contradict.
     """
-    decrease = abs(trend.difference.mean)
-    leads = {depth: abs(difference.mean) for depth, difference in differences.items()}
     if verdict is Verdict.INCONCLUSIVE:
         return False
+    is_small = {
+        depth: is_shown_within(difference, NEGLIGIBLE_FRACTION)
+        for depth, difference in differences.items()
+    }
+    is_decrease_small = is_shown_within(trend.difference, NEGLIGIBLE_FRACTION)
     if verdict is Verdict.REPRODUCED:
-        return min(decrease, max(leads.values())) < NEGLIGIBLE_FRACTION
-    effect = decrease if decision.worst == TREND else leads[decision.worst]
-    return effect < NEGLIGIBLE_FRACTION
+        return is_decrease_small or all(is_small.values())
+    return is_decrease_small if decision.worst == TREND else is_small[decision.worst]
 
 
 def _describe_differences(

@@ -14,7 +14,7 @@ from analysis.frame import group_by_depth
 from analysis.interval_censoring import EXPONENTIAL, GrowthFit
 from analysis.lr_drops import list_own_changes
 from analysis.mechanisms.base import NEGLIGIBLE_FRACTION
-from analysis.mechanisms.growth import LAYERS, MAX_EXPONENT, format_factor, format_fit, try_fit
+from analysis.mechanisms.growth import LAYERS, format_factor, format_fit, try_fit
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
@@ -42,7 +42,7 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
         times: rows of `time_to_threshold.measure_times` of both families.
         pair: the families to compare.
     """
-    name = f"less slowing with depth, {pair.residual}"
+    name = "less slowing with shortcuts"
     statement = (
         f"{pair.residual} networks: the number of iterations to reach a fraction of chance error "
         f"grows by a smaller factor per layer than in {pair.plain} networks, at every fraction at "
@@ -86,9 +86,12 @@ def _describe(fits: PairOfFits, pair: FamilyPair, verdict: Verdict) -> str:
 
 
 def _is_negligible(fits: Mapping[Fraction, PairOfFits]) -> bool:
-    """Return whether the factors of both families are practically equal at every fraction."""
-    gaps = [abs(plain.slope - residual.slope) for plain, residual in fits.values()]
-    return math.exp(min(LAYERS * max(gaps), MAX_EXPONENT)) < 1 + NEGLIGIBLE_FRACTION
+    """Return whether bounds show at every fraction that both factors are practically equal."""
+    limit = math.log(1 + NEGLIGIBLE_FRACTION) / LAYERS
+    return all(
+        -limit < _lower_gap(plain, residual, CONFIDENCE) and _upper_gap(plain, residual) < limit
+        for plain, residual in fits.values()
+    )
 
 
 def _fit_at_fractions(

@@ -11,7 +11,6 @@ from analysis.claim import Check, Claim, Verdict
 from analysis.condition_labels import capitalise_first
 from analysis.page.badges import Badge, build_badge
 from analysis.page.certainty import describe_certainty, describe_remedy
-from analysis.page.claim_labels import label_claim
 from analysis.page.evidence_table import Evidence, arrange_evidence
 from analysis.page.figure_images import PagePictures
 from analysis.page.formulas import remove_backticks
@@ -160,7 +159,7 @@ def view_claim(claim: Claim, seeds: str, introduction: str = "") -> ClaimView:
     """
     plain_line = claim.plain_words or claim.decisive_line
     return ClaimView(
-        name=label_claim(claim.name),
+        name=capitalise_first(claim.name),
         statement=capitalise_first(claim.statement),
         is_question=claim.statement.endswith("?"),
         plain_line=end_sentence(capitalise_first(plain_line)),

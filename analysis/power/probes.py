@@ -84,7 +84,7 @@ def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
 
     for family, spans in ledger_tables.read_log_spans(ledger, LOG_SPAN_STD).items():
         truths = _span_truths(family, spans)
-        yield from cases(gradient_flow, "gradient_flow", f"healthy norms, {family}", truths)
+        yield from cases(gradient_flow, "gradient_flow", f"healthy gradients, {family}", truths)
 
     correlations = ledger_tables.read_correlations(ledger)
     truths = _correlation_truths(correlations)
@@ -97,11 +97,11 @@ def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
     truths = _response_truths(stds)
     yield from cases(responses, "responses", "weaker responses", truths)
     truths = _response_trend_truths(stds)
-    yield from cases(responses, "responses", "weaker with depth", truths)
+    yield from cases(responses, "responses", "weaker responses with depth", truths)
 
     increases = ledger_tables.read_error_increases(ledger)
     truths = _lesion_truths(errors, increases, margin)
-    yield from cases(lesions, "lesions", "lesions", truths)
+    yield from cases(lesions, "lesions", "removing a block", truths)
 
 
 # Truths of each claim

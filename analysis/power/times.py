@@ -172,7 +172,7 @@ def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[C
     }
     for name, design in designs.items():
         for truth, growth_model in truths.items():
-            yield Case(f"exponentially slow ({name})", truth, FormDraw(design, growth_model))
+            yield Case(f"exponential slowing ({name})", truth, FormDraw(design, growth_model))
 
 
 def _depth_range(times: pd.DataFrame) -> tuple[float, float]:
@@ -240,4 +240,4 @@ def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
         "residual and plain networks swapped": swapped,
     }
     for truth, growth_models in truths.items():
-        yield Case("less slowing with depth, residual", truth, SlowingDraw(design, growth_models))
+        yield Case("less slowing with shortcuts", truth, SlowingDraw(design, growth_models))

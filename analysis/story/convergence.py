@@ -14,7 +14,8 @@ from analysis.story.wording import (
     list_lead_items,
 )
 
-FORM_NAME = "exponentially slow"  # the claim's name
+# the claims' names
+FORM_NAME, SLOWING_NAME = "exponential slowing", "less slowing with shortcuts"
 TITLE = "stuck, or slow?"
 EXPECTATION = "Deep networks may be stuck, or only slow."
 REACHED = "Here {plain} networks of {depths} layers get to half of chance error, so none is stuck."
@@ -83,7 +84,7 @@ def write_introduction(
 
     `reached`: depth: whether each of its plain runs gets to half of chance error.
     """
-    name = _name_slowing(pair)
+    name = SLOWING_NAME
     slowing = SLOWING.select(find_verdict(claims, name), pair, is_negligible(claims, name))
     form = FORM.select(find_verdict(claims, FORM_NAME), pair)
     return " ".join([EXPECTATION, *_answer(pair, reached), f"{slowing}{form}."])
@@ -92,7 +93,7 @@ def write_introduction(
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
     return [
-        *list_lead_items(claims, _name_slowing(pair), SLOWING_IN_LEAD, pair, Role.COMPANION),
+        *list_lead_items(claims, SLOWING_NAME, SLOWING_IN_LEAD, pair, Role.COMPANION),
         *list_lead_items(claims, FORM_NAME, FORM_IN_LEAD, pair),
     ]
 
@@ -110,7 +111,3 @@ def _answer(pair: FamilyPair, reached: Mapping[int, Sequence[bool]]) -> list[str
 
 def _join(depths: Sequence[int]) -> str:
     return join_words([str(depth) for depth in depths])
-
-
-def _name_slowing(pair: FamilyPair) -> str:
-    return f"less slowing with depth, {pair.residual}"

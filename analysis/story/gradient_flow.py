@@ -136,7 +136,7 @@ def list_lead(
 
 
 def _name(family: str) -> str:
-    return f"healthy norms, {family}"
+    return f"healthy gradients, {family}"
 
 
 def _find_verdicts(claims: Sequence[Claim], pair: FamilyPair) -> tuple[Verdict, Verdict]:

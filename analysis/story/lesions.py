@@ -14,7 +14,7 @@ from analysis.story.wording import (
     list_lead_items,
 )
 
-NAME = "lesions"
+NAME = "removing a block"
 TITLE = "what does a network lose without a block?"
 EXPECTATION = (
     "A network of many paths should survive the loss of a block, or a swap (two blocks change "

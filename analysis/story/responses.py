@@ -6,7 +6,7 @@ from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
 from analysis.story.wording import LeadItem, Wording, find_verdict, is_negligible, list_lead_items
 
-FAMILIES, DEPTH = "weaker responses", "weaker with depth"  # the claims' names
+FAMILIES, DEPTH = "weaker responses", "weaker responses with depth"  # the claims' names
 TITLE = "are the residual functions small?"
 EXPECTATION = (
     "A residual function is what a block's layers add to its shortcut; a response is a layer's "

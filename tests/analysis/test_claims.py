@@ -186,9 +186,17 @@ def test_fix_names_a_deeper_network_without_a_partner(build_frame):
     fix = judge_by_name(frame)["the fix"]
     assert "plain minus residual, 20 layers" in fix.decisive_line
     assert (
-        "there is no residual network of 56 layers, the deepest at which the plain network trains:"
-        " the claim is judged at 20"
+        "there is no residual network of 56 layers, the deepest at which the plain network is"
+        " better than chance: the claim is judged at 20"
     ) in fix.notes
+
+
+def test_rise_without_a_trend_needs_more_than_seeds(build_frame):
+    """The deepest network is worse than the shallowest, but better than those between."""
+    plain = {20: [1.0, 1.1], 32: [60.0, 61.0], 44: [61.0, 60.0], 56: [8.0, 8.1]}
+    claim = judge_by_name(build_frame({"plain": plain, "residual": {}}))["degradation"]
+    assert claim.verdict is Verdict.INCONCLUSIVE
+    assert claim.remedy.startswith("more depths")
 
 
 def test_equal_errors_have_no_trend(build_frame):

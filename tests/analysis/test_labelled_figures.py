@@ -86,10 +86,10 @@ def test_open_comparisons_with_the_paper_are_counted(verdicts, title):
 
 def test_takeaways_of_mechanisms_follow_the_verdicts():
     claims = [
-        Claim("healthy norms, plain", "", NO, ""),
-        Claim("healthy norms, residual", "", YES, ""),
+        Claim("healthy gradients, plain", "", NO, ""),
+        Claim("healthy gradients, residual", "", YES, ""),
         Claim("short paths", "", YES, ""),
-        Claim("lesions", "", OPEN, ""),
+        Claim("removing a block", "", OPEN, ""),
         Claim("weaker responses", "", YES, "", is_negligible=True),
     ]
     titles = {

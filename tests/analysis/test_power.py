@@ -34,15 +34,15 @@ CLAIMS = {
     "degradation",
     "no degradation",
     "the fix",
-    "healthy norms, plain",
-    "healthy norms, residual",
+    "healthy gradients, plain",
+    "healthy gradients, residual",
     "shattered gradients",
     "short paths",
     "weaker responses",
-    "weaker with depth",
-    "lesions",
-    "less slowing with depth, residual",
-    "exponentially slow (quick)",
+    "weaker responses with depth",
+    "removing a block",
+    "less slowing with shortcuts",
+    "exponential slowing (quick)",
 }
 
 
@@ -127,15 +127,15 @@ def test_every_claim_has_a_true_and_a_null_case(cases):
         ("degradation", "no effect", Verdict.CONTRADICTED),
         ("no degradation", "as observed", Verdict.REPRODUCED),
         ("the fix", "no effect", Verdict.CONTRADICTED),
-        ("healthy norms, plain", "as observed", Verdict.CONTRADICTED),
+        ("healthy gradients, plain", "as observed", Verdict.CONTRADICTED),
         (
-            "healthy norms, residual",
+            "healthy gradients, residual",
             "a factor of 10 at every depth and time point",
             Verdict.REPRODUCED,
         ),
         ("shattered gradients", "as observed", Verdict.REPRODUCED),
         (
-            "less slowing with depth, residual",
+            "less slowing with shortcuts",
             "residual and plain networks swapped",
             Verdict.CONTRADICTED,
         ),
@@ -233,7 +233,7 @@ def test_command_writes_the_table_into_the_page(tmp_path):
     assert text.endswith("<!-- power: end -->\nafter\n")
     assert "old" not in text
     assert "| degradation | as observed | 100.0 | 0.0 | 0.0 | 0.0 |" in text
-    assert "exponentially slow (convergence_digits)" in text
+    assert "exponential slowing (convergence_digits)" in text
     assert "| degradation | as observed |" in result.stdout
 
 

@@ -246,8 +246,8 @@ def test_degradation_and_its_fix_show_on_digits(tmp_path):
     assert report.returncode == 0, report.stderr
     contents = json.loads((tmp_path / "reports/quick-depth-20_44/report.json").read_text())
     verdicts = {claim["claim"]: claim["verdict"] for claim in contents["verdicts"]}
-    claims = ("degradation", "no degradation", "the fix", "healthy norms, residual")
+    claims = ("degradation", "no degradation", "the fix", "healthy gradients, residual")
     expected = dict.fromkeys(claims, "reproduced")
     # gradients explode in the backward pass at initialisation
-    expected["healthy norms, plain"] = "contradicted"
+    expected["healthy gradients, plain"] = "contradicted"
     assert {name: verdicts[name] for name in expected} == expected

@@ -27,12 +27,17 @@ def is_constructed(frame):
 def test_all_three_claims_are_reproduced(build_frame):
     claims = judge_comparisons(constructed_frame(build_frame, IMPROVED))
     assert {name: claim.verdict for name, claim in claims.items()} == dict.fromkeys(
-        ("construction", "not found", "kept"), Verdict.REPRODUCED
+        (
+            "a deeper solution exists",
+            "training from scratch misses it",
+            "further training retains it",
+        ),
+        Verdict.REPRODUCED,
     )
     # Halfway the error of hand-made curves is 1.5 times the last one, here 0.3.
     line = "highest error of any evaluation in between: 0.4 %"
-    assert line in claims["kept"].evidence[-1]
-    assert claims["not found"].decisive_line.startswith(
+    assert line in claims["further training retains it"].evidence[-1]
+    assert claims["training from scratch misses it"].decisive_line.startswith(
         "from scratch minus constructed, 56 layers: +49.73 points"
     )
 
@@ -41,26 +46,26 @@ def test_wrong_construction_is_contradicted(build_frame):
     frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4], 56: [30.0, 31.0, 30.5]})
     frame.runs.loc[is_constructed(frame), AT_START] += 0.1
     claims = judge_comparisons(frame)
-    assert claims["construction"].verdict is Verdict.CONTRADICTED
-    assert claims["construction"].decisive_line == (
+    assert claims["a deeper solution exists"].verdict is Verdict.CONTRADICTED
+    assert claims["a deeper solution exists"].decisive_line == (
         "2 depths, worst case +0.1 points above the trained plain-20 (tolerance for rounding: 0.05)"
     )
-    assert claims["kept"].verdict is Verdict.CONTRADICTED
-    assert "95 % lower bound" in claims["kept"].decisive_line
+    assert claims["further training retains it"].verdict is Verdict.CONTRADICTED
+    assert "95 % lower bound" in claims["further training retains it"].decisive_line
 
 
 def test_constructed_network_may_be_better_than_its_parent(build_frame):
     frame = constructed_frame(build_frame, IMPROVED)
     frame.runs.loc[is_constructed(frame), AT_START] -= 0.1
-    assert judge_comparisons(frame)["construction"].verdict is Verdict.REPRODUCED
+    assert judge_comparisons(frame)["a deeper solution exists"].verdict is Verdict.REPRODUCED
 
 
 def test_exact_bn_statistics_leave_the_construction_untested(build_frame):
     frame = constructed_frame(build_frame, IMPROVED)
     frame.runs["config.model.bn_statistics"] = "exact"
     claims = judge_comparisons(frame)
-    assert claims["construction"].verdict is Verdict.NOT_TESTED
-    assert claims["kept"].verdict is Verdict.REPRODUCED
+    assert claims["a deeper solution exists"].verdict is Verdict.NOT_TESTED
+    assert claims["further training retains it"].verdict is Verdict.REPRODUCED
 
 
 def test_running_errors_leave_all_claims_untested(build_frame):
@@ -89,24 +94,41 @@ def test_further_training_is_judged_within_seeds(build_frame):
     frame = constructed_frame(build_frame, AFTER, START)
     worst = paired_difference(AFTER[56], START)
     assert welch_difference(AFTER[56], START).upper - worst.upper > 0.5
-    _, line = judge_around(frame, "kept", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
+    _, line = judge_around(
+        frame, "further training retains it", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED
+    )
     bounds = f"{worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}"
     assert line.endswith(f"after minus before: {bounds}")
     least = worst.lower_at(bonferroni_level(2))
-    line, _ = judge_around(frame, "kept", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
+    line, _ = judge_around(
+        frame, "further training retains it", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
+    )
     assert line.endswith(f"95 % lower bound (Holm, 2 bounds) {least:+.2f}")
 
 
 def test_training_from_scratch_is_judged_at_its_bounds(build_frame):
     frame = constructed_frame(build_frame, AFTER, START)
     gap = welch_difference(PLAIN[56], START)
-    line, _ = judge_around(frame, "not found", gap.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
+    line, _ = judge_around(
+        frame,
+        "training from scratch misses it",
+        gap.lower,
+        Verdict.REPRODUCED,
+        Verdict.INCONCLUSIVE,
+    )
     assert line.endswith(f"95 % lower bound {gap.lower:+.2f}")
     _, line = judge_around(
-        frame, "not found", gap.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED
+        frame,
+        "training from scratch misses it",
+        gap.upper,
+        Verdict.INCONCLUSIVE,
+        Verdict.CONTRADICTED,
     )
     assert line.endswith(f"95 % upper bound {gap.upper:+.2f}")
-    assert "; paired by seed: one-sided" in judge_comparisons(frame)["not found"].evidence[-1]
+    assert (
+        "; paired by seed: one-sided"
+        in judge_comparisons(frame)["training from scratch misses it"].evidence[-1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +137,7 @@ def test_training_from_scratch_is_judged_at_its_bounds(build_frame):
 def test_construction_is_exact_up_to_rounding(build_frame, excess, verdict):
     frame = constructed_frame(build_frame, IMPROVED)
     frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", AT_START] += excess
-    assert judge_comparisons(frame)["construction"].verdict is verdict
+    assert judge_comparisons(frame)["a deeper solution exists"].verdict is verdict
 
 
 def test_repeated_parent_leaves_the_construction_untested(build_frame):
@@ -123,12 +145,12 @@ def test_repeated_parent_leaves_the_construction_untested(build_frame):
     frame.runs.loc[frame.runs["run_id"] == "plain-d20-s2", "seed"] = 0
     claims = judge_comparisons(frame)
     assert {name: claim.verdict for name, claim in claims.items()} == {
-        "construction": Verdict.NOT_TESTED,
-        "not found": Verdict.NOT_TESTED,
-        "kept": Verdict.REPRODUCED,
+        "a deeper solution exists": Verdict.NOT_TESTED,
+        "training from scratch misses it": Verdict.NOT_TESTED,
+        "further training retains it": Verdict.REPRODUCED,
     }
     line = "seed 0 of the trained plain-20 is recorded twice: run ids"
-    assert line in claims["construction"].decisive_line
+    assert line in claims["a deeper solution exists"].decisive_line
 
 
 def test_unknown_start_leaves_the_claims_untested(build_frame):
@@ -136,5 +158,8 @@ def test_unknown_start_leaves_the_claims_untested(build_frame):
     frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", AT_START] = float("nan")
     claims = judge_comparisons(frame)
     assert {claim.verdict for claim in claims.values()} == {Verdict.NOT_TESTED}
-    assert "is not known for every constructed network of 56" in claims["kept"].decisive_line
+    assert (
+        "is not known for every constructed network of 56"
+        in claims["further training retains it"].decisive_line
+    )
     assert not any("nan" in claim.plain_words for claim in claims.values())

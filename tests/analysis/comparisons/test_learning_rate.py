@@ -51,6 +51,10 @@ def test_missing_runs_leave_the_best_rate_unknown(joined):
     claim = judge_comparisons(frame)["the fix, best lr"]
     assert collect_verdicts(frame) == {Verdict.NOT_TESTED}
     assert claim.decisive_line == "12 of 24 runs are missing, so the best learning rate is unknown"
+    # the verdicts at each rate are evidence of one claim only
+    others = judge_comparisons(frame)["degradation, best lr"].evidence
+    assert any(line.startswith("lr 0.01, the fix") for line in claim.evidence)
+    assert not any(line.startswith("lr 0.01") for line in others)
 
 
 def test_networks_tried_at_different_rates_are_not_compared(joined):

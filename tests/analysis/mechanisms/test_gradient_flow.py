@@ -11,7 +11,7 @@ from analysis.figures import style
 from analysis.mechanisms.gradient_flow import build, judge_norms, measure_spans, summarise
 from tests.support.probe_tables import EXPLODING, LEVEL, gradient_flow_table
 
-COLLAPSED = [1e-9, 1e-6, 1e-3, 0.1]
+VANISHING = [1e-9, 1e-6, 1e-3, 0.1]
 
 
 def judge_table(norms, family="plain", **keys):
@@ -35,7 +35,7 @@ def test_level_norms_are_healthy():
     assert claim.evidence[0] == "20 layers: initialisation healthy (4), end healthy (4)"
 
 
-@pytest.mark.parametrize(("norms", "word"), [(EXPLODING, "exploding"), (COLLAPSED, "collapsed")])
+@pytest.mark.parametrize(("norms", "word"), [(EXPLODING, "exploding"), (VANISHING, "vanishing")])
 def test_one_time_point_at_one_depth_contradicts(norms, word):
     claim = judge_table({20: {0: LEVEL}, 56: {0: norms, 400: LEVEL}})
     assert claim.verdict is Verdict.CONTRADICTED
@@ -142,8 +142,8 @@ def test_figure_draws_geometric_means_of_both_families(build_frame):
     frame.probes["gradient_flow"] = table
     explanation = build(frame, 2.0)
     assert [claim.name for claim in explanation.claims] == [
-        "healthy norms, residual",
-        "healthy norms, plain",
+        "healthy gradients, residual",
+        "healthy gradients, plain",
     ]
     style.apply()
     table["weight_gradient"] *= 3

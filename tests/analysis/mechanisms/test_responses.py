@@ -98,6 +98,22 @@ def test_bounds_of_the_decrease_decide_on_both_sides(explain, difference, verdic
     assert claim.decisive_line.endswith("the difference has the opposite sign") == (difference < 0)
 
 
+def test_negligible_is_shown_by_both_bounds(explain):
+    """Bounds are 0.0174 from the mean, so -0.03 is negligible, and -0.04 may be beyond -0.05."""
+    for difference, outcome in ((-0.03, "negligible"), (-0.04, "contradicted")):
+        table = responses_table({"plain": {8: 1.0}, "residual": {8: 1.0 - difference}})
+        assert explain(table).claims[0].outcome == outcome
+
+
+def test_unknown_response_gives_no_number(explain):
+    unknown = {8: 1.0, 14: math.nan}
+    for claim in explain(
+        responses_table({"plain": {8: 2.0, 14: math.nan}, "residual": unknown})
+    ).claims:
+        assert claim.verdict is Verdict.INCONCLUSIVE
+        assert claim.plain_words.startswith("Not known: ")
+
+
 def test_several_depths_need_more_to_contradict(explain):
     """At one depth 0.032 contradicts (p = 0.046); two depths need p < 0.025, which 0.02 has."""
     for difference, verdict in ((0.032, Verdict.INCONCLUSIVE), (0.02, Verdict.CONTRADICTED)):
@@ -113,7 +129,10 @@ def test_several_depths_need_more_to_contradict(explain):
 def test_decrease_without_a_trend_is_inconclusive(explain):
     """The deepest is below the shallowest, but the depth between is above both."""
     means = WEAK | {"residual": {8: 0.5, 14: 0.9, 20: 0.4}}
-    assert verdicts(explain(responses_table(means)))["weaker with depth"] is Verdict.INCONCLUSIVE
+    assert (
+        verdicts(explain(responses_table(means)))["weaker responses with depth"]
+        is Verdict.INCONCLUSIVE
+    )
 
 
 def test_one_seed_is_not_tested(explain):

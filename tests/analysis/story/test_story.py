@@ -25,12 +25,12 @@ OPEN = ("not settled", "open")
 UNTESTED = ("cannot",)
 # Step, the claims that it rests on, and further arguments of `tell`
 STEPS = [
-    (convergence, ["less slowing with depth, residual", "exponentially slow"], ({},)),
-    (gradient_flow, ["healthy norms, plain", "healthy norms, residual"], ((),)),
+    (convergence, ["less slowing with shortcuts", "exponential slowing"], ({},)),
+    (gradient_flow, ["healthy gradients, plain", "healthy gradients, residual"], ((),)),
     (shattering, ["shattered gradients"], ()),
     (paths, ["short paths"], ()),
-    (responses, ["weaker responses", "weaker with depth"], ()),
-    (lesions, ["lesions"], ()),
+    (responses, ["weaker responses", "weaker responses with depth"], ()),
+    (lesions, ["removing a block"], ()),
 ]
 
 
@@ -104,8 +104,8 @@ def test_depths_that_learn_slowly_are_told_from_those_that_may_be_stuck():
 
 def test_mixed_verdicts_are_told_apart():
     claims = [
-        Claim("less slowing with depth, residual", "", Verdict.CONTRADICTED, ""),
-        Claim("exponentially slow", "", Verdict.REPRODUCED, ""),
+        Claim("less slowing with shortcuts", "", Verdict.CONTRADICTED, ""),
+        Claim("exponential slowing", "", Verdict.REPRODUCED, ""),
     ]
     text = convergence.write_introduction(claims, PAIR, {})
     assert "faster with depth in residual than in plain" in text
@@ -120,11 +120,11 @@ def test_negligible_effect_is_called_so():
 
 
 SMALL = [
-    (convergence, "less slowing with depth, residual", ({},)),
+    (convergence, "less slowing with shortcuts", ({},)),
     (shattering, "shattered gradients", ()),
     (paths, "short paths", ()),
     (responses, "weaker responses", ()),
-    (responses, "weaker with depth", ()),
+    (responses, "weaker responses with depth", ()),
 ]
 FOUND = ("found", "faster", "reported", "As reported", "Unlike the papers", lead.COMPANIONS)
 
@@ -142,7 +142,7 @@ def test_negligible_effects_are_told_as_such(step, name, more, verdict):
 
 
 def test_open_lesions_say_the_bound_that_leaves_them_open():
-    claim = Claim("lesions", "", Verdict.INCONCLUSIVE, "", plain_words="At least -0.2.")
+    claim = Claim("removing a block", "", Verdict.INCONCLUSIVE, "", plain_words="At least -0.2.")
     assert lesions.write_introduction([claim], PAIR).endswith("is not settled here. At least -0.2.")
 
 
@@ -164,7 +164,7 @@ PATTERNS = [
 
 
 def test_unhealthy_gradients_are_described_by_depth():
-    claims = make_claims(["healthy norms, plain"], Verdict.CONTRADICTED)
+    claims = make_claims(["healthy gradients, plain"], Verdict.CONTRADICTED)
     text = gradient_flow.write_introduction(claims, PAIR, PATTERNS, 56)
     assert (
         "Those of plain networks first explode, then seem healthy (56 layers); first explode, then "
