@@ -19,8 +19,9 @@ from analysis.published_values import (
     VALIDATION_ERROR,
     find_published,
 )
+from analysis.requirements import repeated_seeds
 from analysis.statistics import student_interval
-from analysis.summary import interval_columns
+from analysis.summary import find_resolution, interval_columns
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
@@ -31,7 +32,6 @@ from degradation.metrics import (
 )
 
 COMPLEXITY = (PARAMETERS, MULTIPLY_ADDS)
-NO_RUNS = Interval(np.nan, np.nan, np.nan, 0)
 
 Metrics = dict[str, str]  # column of a table: the metric that was measured
 Published = dict[str, dict[str, object]]  # column of a table: which published number it holds
@@ -102,7 +102,9 @@ def _build_table(
         row: dict[str, Any] = {**network, "without_end": unfinished}
         for name, metric in metrics.items():
             values = metric_values(group, metric)
-            interval = student_interval(values) if values else NO_RUNS
+            interval = Interval(np.nan, np.nan, np.nan, len(values))
+            if values and not repeated_seeds(group, ""):
+                interval = student_interval(values, resolution=find_resolution(group, metric))
             row |= interval_columns(interval, name, ("mean", "low", "high", "n"))
         for name in COMPLEXITY:
             row[name] = group[name].max()  # all runs of a network have the same value

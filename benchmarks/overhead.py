@@ -1,9 +1,9 @@
 """The part `overhead`: an experiment's wall time against the bare loop, and without probes.
 
 The bare loop trains the same networks on the same augmented batches, with the same slots and fork
-server; it evaluates and records nothing, and uses neither W&B nor Hydra. The variants alternate
-seed by seed, so that a machine whose speed drifts favours none of them. The duration of the whole
-comparison is estimated first, from a few iterations of each network.
+server; it evaluates and records nothing, and uses neither W&B nor Hydra. The variants take
+turns seed by seed, so that a machine whose speed drifts changes their ratios little. The duration
+of the whole comparison is estimated first, from a few iterations of each network.
 """
 
 import subprocess

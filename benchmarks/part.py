@@ -110,6 +110,9 @@ def count_multiply_adds(config: Config) -> int:
     return measure_complexity(config.model, *find_image_shape(config.data)).multiply_adds
 
 
+PAPER_WIDTHS = {"cifar": 16, "imagenet": 64}  # filters of the first stage, by layout
+
+
 def describe_part(
     name: str, groups: Sequence[Sequence[Contender]], timing: Timing, estimate: float
 ) -> str:
@@ -125,10 +128,24 @@ def describe_part(
 
 
 def name_network(config: Config) -> str:
-    """Return the family and the depth, and the width if it is not that of the papers."""
+    """Return the family and the depth, with what is not as in the CIFAR-10 networks of 2015.
+
+    Two networks with one name would share a row of a table.
+    """
     model = config.model
-    width = "" if model.width == 16 else f" (width {model.width})"
-    return f"{family(model)}-{model.depth}{width}"
+    differences = []
+    if model.layout != "cifar":
+        differences.append(f"{model.layout} layout")
+    if model.width != PAPER_WIDTHS.get(model.layout):
+        differences.append(f"width {model.width}")
+    if model.block != "basic":
+        differences.append(f"{model.block} blocks")
+    if model.shortcut not in ("none", "A"):
+        differences.append(f"shortcut {model.shortcut}")
+    if config.optim.name != "sgd":
+        differences.append(config.optim.name)
+    details = f" ({', '.join(differences)})" if differences else ""
+    return f"{family(model)}-{model.depth}{details}"
 
 
 def name_precision(config: Config) -> str:

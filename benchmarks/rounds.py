@@ -1,4 +1,7 @@
-"""Time several loops in turns: A B C, A B C, ..., so that a drifting machine favours none of them.
+"""Time several loops in turns: A B C, C B A, A B C, ...
+
+So a machine whose speed drifts steadily favours none of them, except in the last of an odd number
+of rounds.
 
 Images per second are medians over the rounds, shown with the lowest and the highest. A ratio is the
 median of the rounds' own ratios.
@@ -126,16 +129,18 @@ def time_rounds(
     """Return what the stretches of each loop took, one per round.
 
     Args:
-        loops: each round times all of them, in this order.
+        loops: each round times all of them, in this order and in the reverse one by turns.
         stretches: one per loop.
         clock: returns seconds.
     """
     timed: list[list[TimedStretch]] = [[] for _ in loops]
-    for _ in range(rounds):
-        for loop, stretch, timed_before in zip(loops, stretches, timed, strict=True):
+    order = [*range(len(loops))]
+    for number in range(rounds):
+        for index in order if number % 2 == 0 else reversed(order):
+            loop, stretch = loops[index], stretches[index]
             if stretch.settling:
                 loop.advance(stretch.settling)
             start = clock()
             images = loop.advance(stretch.timed)
-            timed_before.append(TimedStretch(stretch.timed, images, clock() - start))
+            timed[index].append(TimedStretch(stretch.timed, images, clock() - start))
     return timed

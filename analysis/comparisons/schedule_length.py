@@ -9,10 +9,21 @@ import pandas as pd
 from analysis.claim import Claim, not_tested
 from analysis.claims import judge_degradation
 from analysis.comparisons.base import FactorSection
+from analysis.conditions import find_varying_keys
 from analysis.family_pairs import family_pair
+from analysis.key_columns import PREFIX
 from analysis.lr_drops import MILESTONES
 
-KEY = "config.schedule.iterations"
+SCHEDULE = "config.schedule."
+KEY = f"{SCHEDULE}iterations"
+# These keys may move with the length. When a run is evaluated does not change its training.
+MOVING_WITH_LENGTH = (
+    KEY,
+    MILESTONES,
+    f"{SCHEDULE}evaluate_every",
+    f"{SCHEDULE}augmented_every",
+    f"{SCHEDULE}snapshots",
+)
 NAME = "longer training"
 
 
@@ -50,6 +61,13 @@ def _list_other_differences(runs: pd.DataFrame) -> list[str]:
         if len(drops) != len(expected) or not np.allclose(drops, expected, rtol=0, atol=tolerance):
             texts = f"{_describe_schedule(shortest)} and {_describe_schedule(schedule)}"
             return [f"the schedules differ in more than their length: {texts}"]
+    varying = [
+        key.removeprefix(PREFIX)
+        for key in find_varying_keys(runs)
+        if key.startswith(SCHEDULE) and key not in MOVING_WITH_LENGTH
+    ]
+    if varying:
+        return [f"the schedules differ in more than their length: {', '.join(varying)}"]
     return []
 
 
@@ -73,5 +91,5 @@ SECTION = FactorSection(
     axis="iterations of the whole schedule",
     caption="Training error at the end of schedules of different lengths.",
     judge=judge,
-    followers="config.schedule.",  # the milestones move with the length
+    followers=SCHEDULE,  # the milestones move with the length
 )

@@ -18,7 +18,7 @@ from analysis.figures.value_axis import CATEGORIES
 from analysis.frame import Frame, group_by_depth
 from analysis.paper_protocol import follows_cifar10_protocol
 from analysis.published_values import VALIDATION_ERROR, PublishedValue, find_published
-from analysis.statistics import student_interval
+from analysis.summary import compute_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
 
@@ -71,7 +71,9 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_xlim(-0.6, len(depths) - 0.35)
     ax.set_xlabel(LABELS[CATEGORIES])
-    ax.set_title(f"{family} networks" + ("" if groups else ": no run of the paper's protocol"))
+    ax.set_title(
+        f"{family} networks" + ("" if groups else ": no finished run of the paper's protocol")
+    )
     return ax
 
 
@@ -95,7 +97,7 @@ def _draw_ours(group: pd.DataFrame, x: int, ax: Axes) -> None:
         marks: dict[str, Any] = {"s": 16, "marker": marker, "alpha": 0.6, "linewidths": 1}
         label = RUN if state == State.DONE else DIVERGED
         ax.scatter(x_positions, visible_errors, color=style["color"], label=label, **marks)
-    interval = student_interval(errors.tolist())
+    interval = compute_interval(group, TEST_ERROR)
     hidden_count = int((errors > top).sum())
     if hidden_count:
         text = f"{hidden_count} of {interval.n} runs"

@@ -50,6 +50,7 @@ def error_against_depth(
         UserError: the table has no rows or lacks a column, or the runs differ in other keys.
     """
     check_columns(runs, [metric])
+    runs = _drop_repeated(runs, "depth")
     frame = to_frame(runs)
     check_equal_settings(_select_finished(runs), RUNS)
     with panel(ax) as axes:
@@ -86,6 +87,7 @@ def error_against(
         UserError: the table has no rows or lacks a column, or the runs differ in other keys.
     """
     check_columns(runs, [key, metric])
+    runs = _drop_repeated(runs, key)
     table = to_frame(runs).runs.assign(**{key: runs[key].to_numpy()})
     check_equal_settings(_select_finished(runs), RUNS, key)
     finished = table[table["state"].isin([*FINISHED_STATES]) & table[key].notna()]
@@ -148,6 +150,14 @@ def error_against_iteration(
         axes.set_ylabel(_metric_label(metric, curves))
         add_legend(axes)
         return axes
+
+
+def _drop_repeated(runs: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Return each run once per value of a column: tables of record roots may have been joined.
+
+    A run that counted twice would make the intervals narrower.
+    """
+    return runs.drop_duplicates(["run_id", key]) if "run_id" in runs else runs
 
 
 def _select_finished(runs: pd.DataFrame) -> pd.DataFrame:

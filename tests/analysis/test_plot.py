@@ -46,6 +46,18 @@ def test_depth_panel_draws_the_means_of_the_rows(runs, ax):
     plt.close(other.figure)
 
 
+def test_run_of_two_tables_counts_once(runs):
+    """Tables of two record roots may have been joined; a run that counts twice narrows a bar."""
+    joined = pd.concat([runs, runs], ignore_index=True)
+    for draw in (plot.error_against_depth, partial(plot.error_against, key="depth")):
+        lengths = []
+        for table in (runs, joined):
+            axes = draw(table)
+            lengths.append([np.asarray(line.get_ydata()).tolist() for line in axes.get_lines()])
+            plt.close(axes.figure)
+        assert lengths[0] == lengths[1]
+
+
 def test_settings_are_left_alone(runs):
     plt.rcParams["font.size"] = 17
     before = dict(matplotlib.rcParams)

@@ -76,7 +76,7 @@ def test_published_errors_are_drawn_without_runs(build_frame):
     frame = build_frame({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}})
     assert not follows_cifar10_protocol(frame.runs).any()
     figure = published.plot(frame)
-    assert figure.axes[0].get_title() == "plain networks: no run of the paper's protocol"
+    assert figure.axes[0].get_title() == "plain networks: no finished run of the paper's protocol"
     assert "2.00" not in list_texts(printed_numbers(figure)[1])
 
 

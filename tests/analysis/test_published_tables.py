@@ -48,6 +48,18 @@ def test_diverged_run_counts_at_chance(build_frame):
     assert mean == pytest.approx((0.05 + 0.05 + 90) / 3)
 
 
+def test_interval_is_that_of_the_claims(build_frame):
+    """Equal errors have the spread of rounding, and a seed that is there twice is not averaged."""
+    frame = paper_frame(build_frame, {56: [7.0, 7.0, 7.0]})
+    frame.runs["test_step"] = 0.01
+    row = build_cifar10_table(frame.runs).iloc[0]
+    assert row["test_error_low"] < 7 < row["test_error_high"]
+    frame.runs["seed"] = [0, 0, 1]
+    row = build_cifar10_table(frame.runs).iloc[0]
+    assert np.isnan(row["test_error_mean"])
+    assert row["test_error_n"] == 3
+
+
 @pytest.mark.parametrize(
     "change",
     [

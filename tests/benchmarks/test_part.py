@@ -174,3 +174,24 @@ def test_precisions_are_those_without_emulation(compose_config, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (9, 0))
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     assert machine.list_precisions(config, torch.device("cuda")) == ["fp32", "tf32", "bf16"]
+
+
+def test_networks_that_differ_have_different_names(compose_config):
+    overrides = [
+        ["model.depth=20"],
+        ["model.depth=20", "model=plain"],
+        ["model.depth=20", "model.width=8"],
+        ["model.depth=20", "model.shortcut=B"],
+        ["model.depth=20", "optim=adam"],
+        ["model.depth=29", "model.block=bottleneck"],
+        ["model=imagenet_residual", "model.depth=34"],
+    ]
+    assert [part.name_network(compose_config(*each)) for each in overrides] == [
+        "residual-20",
+        "plain-20",
+        "residual-20 (width 8)",
+        "residual-20 (shortcut B)",
+        "residual-20 (adam)",
+        "residual-29 (bottleneck blocks)",
+        "residual-34 (imagenet layout)",
+    ]

@@ -42,6 +42,17 @@ def test_all_three_claims_are_reproduced(build_frame):
     )
 
 
+def test_one_image_is_within_rounding(build_frame):
+    """Of 1,500 images, one is 0.067 points."""
+    frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4], 56: [30.0, 31.0, 30.5]})
+    frame.runs["error_step"] = 100 / 1500
+    for images, verdict in ((1, Verdict.REPRODUCED), (2, Verdict.CONTRADICTED)):
+        shifted = frame.runs.copy()
+        shifted.loc[is_constructed(frame), AT_START] += images * 100 / 1500
+        claims = judge_comparisons(replace(frame, runs=shifted))
+        assert claims["a deeper solution exists"].verdict is verdict
+
+
 def test_wrong_construction_is_contradicted(build_frame):
     frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4], 56: [30.0, 31.0, 30.5]})
     frame.runs.loc[is_constructed(frame), AT_START] += 0.1

@@ -59,3 +59,20 @@ def test_fractions_of_a_schedule_are_rounded_to_iterations(joined):
     ]
     claim = judge_comparisons(joined(*[(errors, keys) for keys in thirds]))["longer training"]
     assert claim.verdict is Verdict.REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "verdict"),
+    [
+        ("config.schedule.factor", (0.1, 0.2), Verdict.NOT_TESTED),
+        ("config.schedule.linear_warmup", (0, 100), Verdict.NOT_TESTED),
+        ("config.schedule.evaluate_every", (40, 120), Verdict.REPRODUCED),
+    ],
+)
+def test_schedules_may_differ_in_their_length_and_their_evaluations(joined, key, values, verdict):
+    errors = {"plain": PLAIN, "residual": LOW}
+    lengths = [schedule(400) | {key: values[0]}, schedule(1200) | {key: values[1]}]
+    claim = judge_comparisons(joined(*[(errors, keys) for keys in lengths]))["longer training"]
+    assert claim.verdict is verdict
+    if verdict is Verdict.NOT_TESTED:
+        assert claim.decisive_line.endswith(f"length: {key.removeprefix('config.')}")
