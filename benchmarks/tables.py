@@ -66,7 +66,7 @@ def _identify(row: Row) -> tuple[str, ...]:
 
 
 def format_rows(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as text in aligned columns, without what is equal for all of them."""
+    """Return rows as text in aligned columns, without those in UNPRINTED."""
     table = as_text(rows)
     lines = []
     columns = [name for name in table[0] if name not in UNPRINTED]

@@ -19,7 +19,6 @@ from analysis.claim import Claim
 from analysis.comparisons import construction
 from analysis.comparisons.base import Comparison, FactorSection
 from analysis.comparisons.factor_comparison import build_section, compare_values, judge_factor
-from analysis.conditions import find_varying_keys
 from analysis.factors import Factor, find_factors
 from analysis.frame import Frame
 
@@ -36,11 +35,10 @@ def compare_conditions(frame: Frame, margins: Mapping[str, float]) -> list[Compa
 
     `margins` has the margin of the claims for each data set, in points of training error.
     """
-    keys = find_varying_keys(frame.runs)
     comparisons = [
         compare_values(factor, section, margins) for factor, section in _list_factors(frame)
     ]
-    if not keys and construction.applies_to(frame):
+    if construction.applies_to(frame):
         comparisons.append(construction.build(frame, _select_margin(frame, margins)))
     return comparisons
 
@@ -64,7 +62,7 @@ def judge_each_comparison(
         (section.title, judge_factor(factor, section, margins))
         for factor, section in _list_factors(frame)
     ]
-    if not find_varying_keys(frame.runs) and construction.applies_to(frame):
+    if construction.applies_to(frame):
         claims = construction.judge(frame, _select_margin(frame, margins))
         judged.append((construction.TITLE, claims))
     return judged
@@ -78,7 +76,7 @@ def _list_factors(frame: Frame) -> list[tuple[Factor, FactorSection]]:
 
 
 def _select_margin(frame: Frame, margins: Mapping[str, float]) -> float:
-    """Return the margin of runs of a single data set."""
+    """Return the margin of the first data set; with several, no claim is judged by it."""
     return margins[frame.runs["data"].iloc[0]]
 
 

@@ -22,12 +22,14 @@ from analysis.claim import (
 )
 from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.comparisons.base import Comparison, build_table
+from analysis.condition_labels import name_key
+from analysis.conditions import find_varying_keys
 from analysis.estimates import Difference
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.figures import construction
 from analysis.figures.marks import describe_marks
 from analysis.frame import Frame, group_by_depth
-from analysis.plain_text import format_amount, format_change
+from analysis.plain_text import format_amount, format_change, join_words
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements, repeated_seeds
 from analysis.statistics import paired_difference
@@ -57,9 +59,9 @@ def applies_to(frame: Frame) -> bool:
 
 
 def build(frame: Frame, margin: float) -> Comparison:
-    """Return the comparison of the runs of one condition, some of which are constructed."""
+    """Return the comparison of runs some of which are constructed."""
     claims = judge(frame, margin)
-    if not _is_known_at_start(frame):
+    if _find_gaps(frame):
         return Comparison("construction", TITLE, claims, pd.DataFrame(), {}, margin=margin)
     table = _build_construction_table(frame.runs)
     figure = construction.plot(frame)
@@ -69,9 +71,8 @@ def build(frame: Frame, margin: float) -> Comparison:
 
 def judge(frame: Frame, margin: float) -> list[Claim]:
     """Return the claims about the construction."""
-    if not _is_known_at_start(frame):
-        reason = "a network that has not been trained yet has no running error"
-        return [not_tested("construction", "claims about the construction", [reason])]
+    if reasons := _find_gaps(frame):
+        return [not_tested("construction", "claims about the construction", reasons)]
     return [
         judge_existence(frame),
         judge_training_from_scratch(frame.runs, margin),
@@ -79,9 +80,14 @@ def judge(frame: Frame, margin: float) -> list[Claim]:
     ]
 
 
-def _is_known_at_start(frame: Frame) -> bool:
-    """Return whether the error before training is known: the running error is not."""
-    return frame.error_kind != "running"
+def _find_gaps(frame: Frame) -> list[str]:
+    """Return why no claim about the construction can be judged, or an empty list."""
+    if frame.error_kind == "running":
+        return ["a network that has not been trained yet has no running error"]
+    if keys := find_varying_keys(frame.runs):
+        names = join_words([name_key(key) for key in keys])
+        return [f"a construction is judged where nothing else varies; these runs vary the {names}"]
+    return []
 
 
 def _build_construction_table(runs: pd.DataFrame) -> pd.DataFrame:

@@ -97,7 +97,9 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
     thresholds = _list_thresholds(times)
     for index, threshold in enumerate(thresholds):
         by_depth = times[times["threshold"] == threshold].groupby("depth")
-        medians, last = by_depth["by"].median(), by_depth["last"].max()
+        # With an even number of runs, the later of the two in the middle, as in the evidence.
+        medians = by_depth["by"].quantile(0.5, interpolation="higher")
+        last = by_depth["last"].max()
         style = depth_style(index, len(thresholds))
         shift = RUN_SPACING * (index - (len(thresholds) - 1) / 2)
         x_positions = medians.index.to_numpy(dtype=float) + shift

@@ -75,11 +75,11 @@ def arrange_evidence(claim: Claim, shown: str = "") -> Evidence:
         methods.append(match["method"])
         rows.append(_build_row(match, claim.decisive_line))
     decisive_line = claim.decisive_line
+    others = [line for line in lines if line != shown]
     if decisive_line == shown or repeats(decisive_line, claim.evidence):
-        decisive_line = ""
-    others = [line for line in lines if line not in (shown, claim.decisive_line)]
-    if decisive_line == "" and claim.decisive_line in lines and claim.decisive_line != shown:
-        others = [line for line in lines if line != shown]
+        decisive_line = ""  # the line stands beside the verdict, or its numbers in the evidence
+    else:
+        others = [line for line in others if line != decisive_line]
     return Evidence(decisive_line, ", ".join(dict.fromkeys(methods)), rows, others)
 
 

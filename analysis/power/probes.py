@@ -4,6 +4,7 @@ A probe's table is drawn, and the mechanism that explains it judges its claims. 
 several bounds, the worst truth at the margin has one of them there and the others as measured.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from analysis.claim import Verdict
+from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.mechanisms import gradient_flow, lesions, paths, responses, shattering
 from analysis.power import ledger as ledger_tables
 from analysis.power.ledger import Normal, NormalByDepth, NormalByFamily
@@ -31,9 +33,9 @@ from analysis.probes import END, INITIALISATION
 # is in none of its tables.
 LOG_SPAN_STD = 0.11
 LOG_SPAN_HEALTHY = 1.0  # a span of a factor of 10
-LOG_SPAN_LIMIT = 2.0  # the span that the claim allows
-RELEVANT_RESPONSE = 0.05  # difference of the standard deviations of responses, which start at 1
-MAX_TRAINED_ERROR = CHANCE - 2  # percent; networks above it count as untrained
+LOG_SPAN_LIMIT = math.log10(gradient_flow.MAX_SPAN)
+# percent; networks above it are no better than chance
+MAX_TRAINED_ERROR = CHANCE - UNTRAINED_WITHIN_POINTS
 
 ProbeRow = dict[str, Any]
 DrawRows = Callable[[np.random.Generator], list[ProbeRow]]  # draws the rows of a probe's table
@@ -149,13 +151,13 @@ def _response_truths(measured: NormalByFamily) -> dict[str, DrawRows]:
     plain, residual = measured["plain"], measured["residual"]
     weakest = min(plain)
     equal = {depth: Normal(plain[depth].mean, normal.std) for depth, normal in residual.items()}
-    weaker = {depth: normal.shifted(-RELEVANT_RESPONSE) for depth, normal in equal.items()}
+    weaker = {depth: normal.shifted(-responses.MARGIN) for depth, normal in equal.items()}
     truths: dict[str, NormalByFamily] = {
         AS_OBSERVED: measured,
         NO_EFFECT: measured | {"residual": equal},
         f"alike at {weakest} layers, otherwise as observed": measured
         | {"residual": residual | {weakest: equal[weakest]}},
-        f"a difference of {RELEVANT_RESPONSE:g} at every depth": measured | {"residual": weaker},
+        f"a difference of {responses.MARGIN:g} at every depth": measured | {"residual": weaker},
     }
     return {truth: _rows_per_run(networks, _response_rows) for truth, networks in truths.items()}
 

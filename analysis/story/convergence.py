@@ -18,7 +18,10 @@ from analysis.story.wording import (
 FORM_NAME, SLOWING_NAME = "exponential slowing", "less slowing with shortcuts"
 TITLE = "stuck, or slow?"
 EXPECTATION = "Deep networks may be stuck, or only slow."
-REACHED = "Here {plain} networks of {depths} layers get to half of chance error, so none is stuck."
+REACHED = (
+    "Here {plain} networks of {depths} layers get to half of chance error, so none is stuck above"
+    " it."
+)
 NEVER_REACHED = "Those of {depths} never do; only longer training would tell."
 NONE_REACHED = (
     "No {plain} network of {depths} layers gets to half of chance error here: stuck or too slow, "

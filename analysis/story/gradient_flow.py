@@ -125,7 +125,8 @@ def list_lead(
     items = []
     if degraded_depth is not None and has_not_vanished(patterns, degraded_depth):
         clause = (
-            f"a vanishing gradient at {degraded_depth} layers, where {pair.plain} networks degrade"
+            f"at the time points probed, a vanishing gradient at {degraded_depth} layers, where"
+            f" {pair.plain} networks degrade"
         )
         items.append(LeadItem(Verdict.CONTRADICTED, clause, Role.RULED_OUT))
     return [

@@ -95,7 +95,10 @@ def test_only_what_is_reproduced_goes_with_degradation(step):
 def test_depths_that_learn_slowly_are_told_from_those_that_may_be_stuck():
     reached = {20: [True, True], 44: [True, False], 56: [False, False], 110: [False, False]}
     text = convergence.write_introduction([], PAIR, reached)
-    assert "Here plain networks of 20 layers get to half of chance error, so none is stuck." in text
+    assert (
+        "Here plain networks of 20 layers get to half of chance error, so none is stuck above"
+        in text
+    )
     assert "Those of 56 and 110 never do" in text
     assert "No plain network of 56 layers" in convergence.write_introduction(
         [], PAIR, {56: [False]}
