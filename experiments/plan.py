@@ -146,8 +146,8 @@ def print_totals(costs: pd.DataFrame, name: str, rate: str, capacity: Capacity) 
         print(f"at once: {devices} ({capacity.description})")
     hours_together = makespan(costs["hours"], devices)
     print(
-        f"hours: {costs['hours'].sum():,.2f} on one device;"
-        f" {hours_together:,.2f} on {devices} at once"
+        f"hours: {costs['hours'].sum():,.2f} one run after another;"
+        f" {hours_together:,.2f} with {devices} at once"
     )
     records = costs["record_bytes"].sum() / GIGA
     checkpoints = min(devices, len(costs)) * costs["checkpoint_bytes"].max() / GIGA

@@ -148,7 +148,7 @@ def test_plan_prints_the_cost(tmp_path):
     assert "paper: 50 runs (50 missing)" in text
     assert "left: 3,200,000 of 3,200,000 iterations" in text
     assert "rate: 5e+11 multiply-adds per second, as requested" in text
-    hours = re.search(r"hours: ([\d.]+) on one device; ([\d.]+) on 8 at once", text)
+    hours = re.search(r"hours: ([\d.]+) one run after another; ([\d.]+) with 8 at once", text)
     alone, together = float(hours[1]), float(hours[2])
     assert alone / 8 <= together < alone / 7
     assert list(tmp_path.iterdir()) == []
