@@ -19,9 +19,9 @@ from analysis.figures.matplotlib_import import Figure
 from analysis.file_names import list_suffixes
 from analysis.frame import Frame
 from analysis.key_columns import PREFIX
+from analysis.mechanism_texts import lead
 from analysis.mechanisms import Explanation, explain_mechanisms
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
-from analysis.story import lead
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import CLEAN_LOSS, TEST_ERROR
 from degradation.records.metadata import COMPLEXITY_COLUMNS

@@ -1,4 +1,4 @@
-"""The story that the section *Why* tells: one short step per mechanism, and a lead before them.
+"""The texts of the section *Why*: one short step per mechanism, and a lead before them.
 
 A step says in a few sentences what one would expect and what these runs show. The sentence about
 the runs follows from the verdicts of the mechanism's claims, and each outcome has its own text, so

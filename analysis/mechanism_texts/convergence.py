@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
-from analysis.plain_text import join_words
-from analysis.story.wording import (
+from analysis.mechanism_texts.wording import (
     LeadItem,
     Role,
     Wording,
@@ -13,6 +12,7 @@ from analysis.story.wording import (
     is_negligible,
     list_lead_items,
 )
+from analysis.plain_text import join_words
 
 # the claims' names
 FORM_NAME, SLOWING_NAME = "exponential slowing", "less slowing with shortcuts"

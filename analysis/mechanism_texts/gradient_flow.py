@@ -6,14 +6,14 @@ from enum import StrEnum
 
 from analysis.claim import Claim, Verdict
 from analysis.family_pairs import FamilyPair
-from analysis.plain_text import join_words
-from analysis.story.wording import (
+from analysis.mechanism_texts.wording import (
     LeadItem,
     Role,
     Wording,
     find_verdict,
     list_lead_items,
 )
+from analysis.plain_text import join_words
 
 TITLE = "does the gradient vanish?"
 EXPECTATION = (

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim, Verdict
-from analysis.story.wording import find_verdict
+from analysis.mechanism_texts.wording import find_verdict
 
 TITLE = "what does the shortcut carry?"
 EXPECTATION = (

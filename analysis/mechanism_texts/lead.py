@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claim import Verdict
-from analysis.story.wording import LeadItem, Role
+from analysis.mechanism_texts.wording import LeadItem, Role
 
 TITLE = "in short"
 PROBES = "Probes measure inside the networks, before, during and after training."

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim, Verdict
 from analysis.family_pairs import FamilyPair
-from analysis.plain_words import UNCERTAIN
-from analysis.story.wording import (
+from analysis.mechanism_texts.wording import (
     LeadItem,
     Wording,
     find_plain_words,
@@ -13,6 +12,7 @@ from analysis.story.wording import (
     is_negligible,
     list_lead_items,
 )
+from analysis.plain_words import UNCERTAIN
 
 NAME = "removing a block"
 TITLE = "what does a network lose without a block?"

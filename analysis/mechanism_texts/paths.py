@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
-from analysis.story.wording import LeadItem, Wording, find_verdict, is_negligible, list_lead_items
+from analysis.mechanism_texts.wording import (
+    LeadItem,
+    Wording,
+    find_verdict,
+    is_negligible,
+    list_lead_items,
+)
 
 NAME = "short paths"
 TITLE = "along which paths does the gradient flow?"

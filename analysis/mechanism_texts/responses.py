@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
-from analysis.story.wording import LeadItem, Wording, find_verdict, is_negligible, list_lead_items
+from analysis.mechanism_texts.wording import (
+    LeadItem,
+    Wording,
+    find_verdict,
+    is_negligible,
+    list_lead_items,
+)
 
 FAMILIES, DEPTH = "weaker responses", "weaker responses with depth"  # the claims' names
 TITLE = "are the residual functions small?"

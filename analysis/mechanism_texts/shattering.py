@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim
 from analysis.family_pairs import FamilyPair
-from analysis.story.wording import (
+from analysis.mechanism_texts.wording import (
     LeadItem,
     Role,
     Wording,

@@ -9,9 +9,9 @@ from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.estimates import Estimate
 from analysis.figures.matplotlib_import import Figure
+from analysis.mechanism_texts.wording import LeadItem
 from analysis.plain_words import add_doubt
 from analysis.requirements import unfinished_runs
-from analysis.story.wording import LeadItem
 from degradation.counting import format_count
 from degradation.metrics import ITERATION
 from degradation.records.schema import State

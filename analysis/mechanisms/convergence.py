@@ -10,12 +10,12 @@ from analysis.figures import convergence as figure
 from analysis.frame import Frame
 from analysis.interval_censoring import GrowthFit
 from analysis.lr_drops import find_common_milestones
+from analysis.mechanism_texts import convergence as texts
 from analysis.mechanisms.base import Explanation
 from analysis.mechanisms.growth import HALF, fit_both_forms
 from analysis.mechanisms.growth_form import judge_form
 from analysis.mechanisms.slowing import judge_slowing
 from analysis.mechanisms.time_to_threshold import list_evaluations, measure_times, summarise
-from analysis.story import convergence as story
 
 POSITION = 1
 
@@ -37,13 +37,13 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     claims = judge(frame, margin)
     return Explanation(
         "convergence",
-        story.TITLE,
-        story.write_introduction(claims, pair, _find_reached(times[times["family"] == plain])),
+        texts.TITLE,
+        texts.write_introduction(claims, pair, _find_reached(times[times["family"] == plain])),
         claims,
         summarise(times),
         figures,
-        story.DETAILS,
-        story.list_lead(claims, pair),
+        texts.DETAILS,
+        texts.list_lead(claims, pair),
     )
 
 

@@ -15,6 +15,7 @@ from analysis.evidence import format_bound
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
+from analysis.mechanism_texts import gradient_flow as texts
 from analysis.mechanisms.base import (
     MEASUREMENT_KEYS,
     Explanation,
@@ -26,7 +27,6 @@ from analysis.plain_text import write_reason
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 from analysis.statistics import mean_estimate
-from analysis.story import gradient_flow as story
 from degradation.counting import format_count
 from degradation.metrics import ITERATION
 
@@ -55,13 +55,13 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     degraded_depth = _find_degraded_depth(frame, margin, pair)
     return Explanation(
         "gradient-flow",
-        story.TITLE,
-        story.write_introduction(claims, pair, patterns, degraded_depth),
+        texts.TITLE,
+        texts.write_introduction(claims, pair, patterns, degraded_depth),
         claims,
         summarise(spans),
         figures,
-        story.DETAILS,
-        story.list_lead(claims, pair, patterns, degraded_depth),
+        texts.DETAILS,
+        texts.list_lead(claims, pair, patterns, degraded_depth),
     )
 
 

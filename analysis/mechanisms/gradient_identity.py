@@ -6,11 +6,11 @@ from analysis.claim import Check, Claim, Verdict
 from analysis.family_pairs import family_pair
 from analysis.figures import gradient_identity as figure
 from analysis.frame import Frame
+from analysis.mechanism_texts import gradient_identity as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
 from analysis.plain_words import describe_value
 from analysis.probes import END
-from analysis.story import gradient_identity as story
 from degradation.counting import format_count
 from degradation.metrics import ITERATION
 
@@ -38,12 +38,12 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     claims, summary = judge(frame, margin), summarise(table)
     return Explanation(
         "identity",
-        story.TITLE,
-        story.write_introduction(claims, _select_shares(summary)),
+        texts.TITLE,
+        texts.write_introduction(claims, _select_shares(summary)),
         claims,
         summary,
         figures,
-        story.DETAILS,
+        texts.DETAILS,
     )
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.mechanism_texts.gradient_flow import MeasuredPattern, Pattern
 from analysis.multiple_testing import bonferroni_level
 from analysis.statistics import mean_estimate
-from analysis.story.gradient_flow import MeasuredPattern, Pattern
 from degradation.metrics import ITERATION
 
 MIN_RUNS = 2  # runs that a bound needs

@@ -16,8 +16,8 @@ from analysis.claim import Claim
 from analysis.figures import landscape as figure
 from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
+from analysis.mechanism_texts import landscape as texts
 from analysis.mechanisms.base import Explanation
-from analysis.story import landscape as story
 
 POSITION = 8
 PROBE = "landscape"
@@ -46,26 +46,26 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     if len(square):
         drawn_points = _select_first_seeds(square)
         limits = figure.compute_scale_limits(drawn_points)
-        details = _describe_scale(drawn_points, square, limits)
+        scale = _describe_scale(drawn_points, square, limits)
         contours = figure.plot_contours(drawn_points, limits)
         surfaces = figure.plot_surfaces(drawn_points, limits)
-        figures["landscape"] = (contours, f"{figure.CONTOURS_CAPTION} {details}")
-        figures["landscape-surfaces"] = (surfaces, f"{figure.SURFACES_CAPTION} {details}")
+        figures["landscape"] = (contours, f"{figure.CONTOURS_CAPTION} {scale}")
+        figures["landscape-surfaces"] = (surfaces, f"{figure.SURFACES_CAPTION} {scale}")
         shown_run_ids = dict.fromkeys(figures, tuple(drawn_points["run_id"].unique()))
     if len(line):
         figures["landscape-line"] = (figure.plot_lines(line), figure.LINES_CAPTION)
         shown_run_ids["landscape-line"] = tuple(line["run_id"].unique())
-    story_details = " ".join([story.DETAILS, *line_sentences, *square_sentences])
+    details = " ".join([texts.DETAILS, *line_sentences, *square_sentences])
     claims, summary = judge(frame, margin), summarise(line, square)
-    introduction = story.write_introduction(_find_roughest(summary))
+    introduction = texts.write_introduction(_find_roughest(summary))
     return Explanation(
         "landscape",
-        story.TITLE,
+        texts.TITLE,
         introduction,
         claims,
         summary,
         figures,
-        story_details,
+        details,
         shown_run_ids=shown_run_ids,
     )
 

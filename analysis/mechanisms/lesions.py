@@ -23,6 +23,7 @@ from analysis.evidence import format_bound, format_estimate
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
+from analysis.mechanism_texts import lesions as texts
 from analysis.mechanisms.base import (
     Explanation,
     account_for_missing_runs,
@@ -33,7 +34,6 @@ from analysis.plain_text import format_change
 from analysis.plain_words import add_doubt, find_bound
 from analysis.requirements import missing_requirements
 from analysis.statistics import student_interval, welch_difference
-from analysis.story import lesions as story
 from degradation.records.schema import State
 
 POSITION = 7
@@ -54,13 +54,13 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     claims, pair = judge(frame, margin), family_pair(frame.runs)
     return Explanation(
         "lesions",
-        story.TITLE,
-        story.write_introduction(claims, pair),
+        texts.TITLE,
+        texts.write_introduction(claims, pair),
         claims,
         summarise(errors),
         figures,
-        story.DETAILS,
-        story.list_lead(claims, pair),
+        texts.DETAILS,
+        texts.list_lead(claims, pair),
     )
 
 

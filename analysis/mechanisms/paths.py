@@ -11,6 +11,7 @@ from analysis.evidence import format_bound
 from analysis.family_pairs import family_pair
 from analysis.figures import paths as figure
 from analysis.frame import Frame, group_by_depth
+from analysis.mechanism_texts import paths as texts
 from analysis.mechanisms.base import (
     MEASUREMENT_KEYS,
     NEGLIGIBLE_FRACTION,
@@ -25,7 +26,6 @@ from analysis.plain_words import add_doubt
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import mean_estimate, student_interval
-from analysis.story import paths as story
 from degradation.metrics import ITERATION
 
 POSITION = 5
@@ -43,13 +43,13 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     claims, pair = judge(frame, margin), family_pair(frame.runs)
     return Explanation(
         "paths",
-        story.TITLE,
-        story.write_introduction(claims, pair),
+        texts.TITLE,
+        texts.write_introduction(claims, pair),
         claims,
         summarise(lengths),
         figures,
-        story.DETAILS,
-        story.list_lead(claims, pair),
+        texts.DETAILS,
+        texts.list_lead(claims, pair),
     )
 
 

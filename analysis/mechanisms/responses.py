@@ -8,6 +8,7 @@ from analysis.estimates import Difference
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import responses as figure
 from analysis.frame import Frame, group_by_depth
+from analysis.mechanism_texts import responses as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import (
     MEASUREMENT_KEYS,
@@ -18,7 +19,6 @@ from analysis.mechanisms.base import (
 from analysis.plain_words import add_doubt, describe_value
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
-from analysis.story import responses as story
 
 POSITION = 6
 PROBE = "responses"
@@ -43,13 +43,13 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     claims, pair = judge(frame, margin), family_pair(frame.runs)
     return Explanation(
         "responses",
-        story.TITLE,
-        story.write_introduction(claims, pair),
+        texts.TITLE,
+        texts.write_introduction(claims, pair),
         claims,
         summarise(values),
         figures,
-        story.DETAILS,
-        story.list_lead(claims, pair),
+        texts.DETAILS,
+        texts.list_lead(claims, pair),
     )
 
 

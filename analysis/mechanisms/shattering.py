@@ -10,6 +10,7 @@ from analysis.estimates import Difference, Interval
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
 from analysis.frame import Frame, group_by_depth
+from analysis.mechanism_texts import shattering as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import (
     MEASUREMENT_KEYS,
@@ -23,7 +24,6 @@ from analysis.plain_words import add_doubt, describe_value
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import student_interval
-from analysis.story import shattering as story
 from degradation.metrics import ITERATION
 
 POSITION = 3
@@ -43,13 +43,13 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     claims, pair = judge(frame, margin), family_pair(frame.runs)
     return Explanation(
         "shattering",
-        story.TITLE,
-        story.write_introduction(claims, pair),
+        texts.TITLE,
+        texts.write_introduction(claims, pair),
         claims,
         summarise(values),
         figures,
-        story.DETAILS,
-        story.list_lead(claims, pair),
+        texts.DETAILS,
+        texts.list_lead(claims, pair),
     )
 
 

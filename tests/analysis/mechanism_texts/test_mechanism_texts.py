@@ -1,4 +1,4 @@
-"""The story of *Why*: each outcome has its own text, and words never exceed a verdict."""
+"""The texts of *Why*: each outcome has its own, and words never exceed a verdict."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 
 from analysis.claim import Claim, Verdict
 from analysis.family_pairs import FAMILY_PAIRS
-from analysis.story import (
+from analysis.mechanism_texts import (
     convergence,
     gradient_flow,
     gradient_identity,
@@ -17,8 +17,8 @@ from analysis.story import (
     responses,
     shattering,
 )
-from analysis.story.gradient_flow import MeasuredPattern, Pattern
-from analysis.story.wording import LeadItem, Role
+from analysis.mechanism_texts.gradient_flow import MeasuredPattern, Pattern
+from analysis.mechanism_texts.wording import LeadItem, Role
 
 PAIR = FAMILY_PAIRS[0]
 OPEN = ("not settled", "open")

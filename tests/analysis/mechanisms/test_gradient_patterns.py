@@ -1,8 +1,8 @@
 """The patterns that the text names: only what a bound shows."""
 
+from analysis.mechanism_texts.gradient_flow import Pattern
 from analysis.mechanisms.gradient_flow import MAX_SPAN, measure_spans
 from analysis.mechanisms.gradient_patterns import classify_gradients
-from analysis.story.gradient_flow import Pattern
 from tests.support.probe_tables import EXPLODING, LEVEL, gradient_flow_table
 
 VANISHING = EXPLODING[::-1]

@@ -14,6 +14,7 @@ from PIL import Image
 import analysis.page
 from analysis.claim import Check, Claim, Finding, Verdict, training_error_difference
 from analysis.evidence import format_comparison
+from analysis.mechanism_texts import gradient_identity
 from analysis.page.badges import build_badge
 from analysis.page.evidence_table import arrange_evidence
 from analysis.page.figure_images import PagePictures, embed_picture
@@ -21,7 +22,6 @@ from analysis.page.formulas import typeset, write_math
 from analysis.page.glossary import TERMS, Glossary
 from analysis.page.overview import list_concerns, list_facts
 from analysis.page.run_table import MAX_RUNS, build_run_table
-from analysis.story import gradient_identity
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_what_is_no_formula_is_shown_as_escaped_code(text):
     assert "<b>" not in markup
 
 
-def test_every_formula_of_the_story_is_typeset():
+def test_every_formula_of_the_mechanisms_is_typeset():
     html = typeset(gradient_identity.DETAILS)
     formulas = gradient_identity.DETAILS.count("`") // 2
     assert html.count("<math") == formulas >= 4
