@@ -7,7 +7,7 @@ from analysis.frame import Frame
 from analysis.published_claims import judge_published
 
 # The title of the only condition, if a comparison comes before it.
-DEGRADATION = "Degradation and its fix"
+DEGRADATION_TITLE = "Degradation and its fix"
 
 
 def title_condition(label: str, has_comparison: bool) -> str:
@@ -16,7 +16,7 @@ def title_condition(label: str, has_comparison: bool) -> str:
     `label`: that of the condition. `has_comparison`: whether comparisons come before it.
     """
     if has_comparison and not label:
-        return DEGRADATION
+        return DEGRADATION_TITLE
     return capitalise_first(label)
 
 

@@ -72,7 +72,7 @@ KEY_NAMES = {
     "schedule.warmup.lr": "learning rate of the warm-up",
     "schedule.warmup.max_iterations": "longest warm-up",
 }
-OPTIONS = "model.options."  # what precedes the name of an option of a block or network
+OPTIONS_PREFIX = "model.options."  # what precedes the name of an option of a block or network
 # A class or function in the user's own file, with the hash of that file.
 PLUGIN = re.compile(r"(?P<name>[\w.]+:[\w.]+)@[0-9a-f]+")
 
@@ -124,8 +124,8 @@ def name_key(key: str) -> str:
     name = key.removeprefix("config.")
     if name in KEY_NAMES:
         return KEY_NAMES[name]
-    if name.startswith(OPTIONS):
-        return name.removeprefix(OPTIONS).replace("_", " ")
+    if name.startswith(OPTIONS_PREFIX):
+        return name.removeprefix(OPTIONS_PREFIX).replace("_", " ")
     parts = name.split(".")
     # The section, such as `optim`, adds nothing; the part `parent` does.
     words = parts if parts[0] == "parent" else parts[1:] or parts

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.condition_labels import ALWAYS_NAMED, NULL, OPTIONS, label_conditions
+from analysis.condition_labels import ALWAYS_NAMED, NULL, OPTIONS_PREFIX, label_conditions
 from analysis.frame import Frame
 from analysis.leading_keys import select_leading_keys
 from degradation.run_id import PARENT_KEY
@@ -112,7 +112,7 @@ def _read_settings(runs: pd.DataFrame) -> _Settings:
             fits_any[key] = values[key] == NULL
         elif key.startswith(f"config.{PARENT_KEY}."):
             fits_any[key] = ~constructed
-        elif key.startswith(f"config.{OPTIONS}") and SHORTCUT in values:
+        elif key.startswith(f"config.{OPTIONS_PREFIX}") and SHORTCUT in values:
             # A plain network that has the option is a network of its own.
             fits_any[key] = (values[SHORTCUT] == "none") & (values[key] == NULL)
     # A network without a warm-up fits any value if it is too shallow for the warm-up of the others.

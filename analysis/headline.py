@@ -47,19 +47,19 @@ class HasClaims(Protocol):
 
 
 @dataclass(frozen=True)
-class Findings:
+class HeadlineText:
     """What a report found.
 
     Attributes:
-        headline: the first sentences, at most MAX_SENTENCES.
+        first: the first sentences, at most MAX_SENTENCES.
         others: the other sentences, such as those about further conditions; may be empty text.
     """
 
-    headline: str
+    first: str
     others: str
 
 
-def write_findings(frame: Frame, sections: Sequence[HasClaims]) -> Findings:
+def write_headline(frame: Frame, sections: Sequence[HasClaims]) -> HeadlineText:
     """Return what a report found, the most important first.
 
     Args:
@@ -69,7 +69,7 @@ def write_findings(frame: Frame, sections: Sequence[HasClaims]) -> Findings:
     text = _write_all(frame, sections)
     ends = [match.end() for match in SENTENCE_END.finditer(text)]
     end = ends[MAX_SENTENCES - 1] if len(ends) >= MAX_SENTENCES else len(text)
-    return Findings(text[:end].strip(), text[end:].strip())
+    return HeadlineText(text[:end].strip(), text[end:].strip())
 
 
 def _write_all(frame: Frame, sections: Sequence[HasClaims]) -> str:

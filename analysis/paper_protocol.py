@@ -111,20 +111,20 @@ WARMUP_WINDOW = 100  # iterations over which that error is averaged
 # Range of the limit that a warm-up may also have, in iterations: the paper's took about 400.
 WARMUP_ITERATIONS = (400, 2000)
 
-NULL = "null"  # how a message names a key or group that a run does not have
+NULL_TEXT = "null"  # how a message names a key or group that a run does not have
 # What the protocols require of the groups of keys that are judged as a whole.
 CIFAR10_GROUPS = {
-    GROWN_FROM: NULL,
-    PLATEAU: NULL,
+    GROWN_FROM: NULL_TEXT,
+    PLATEAU: NULL_TEXT,
     WARMUP: (
-        f"{NULL} below {WARMUP_FROM_DEPTH} layers; with that depth or more, lr {WARMUP_LR:g} until "
-        f"the training error is below {WARMUP_BELOW} %"
+        f"{NULL_TEXT} below {WARMUP_FROM_DEPTH} layers; with that depth or more, lr {WARMUP_LR:g}"
+        f" until the training error is below {WARMUP_BELOW} %"
     ),
 }
 IMAGENET_GROUPS = {
-    GROWN_FROM: NULL,
+    GROWN_FROM: NULL_TEXT,
     PLATEAU: "a learning-rate drop when the error stops falling",
-    WARMUP: NULL,
+    WARMUP: NULL_TEXT,
 }
 
 
@@ -271,17 +271,17 @@ def _format_value(run: pd.Series, key: str) -> str:
     frame = run.to_frame().T
     if key not in CIFAR10_GROUPS:
         value = _values(frame, key).iloc[0]
-        return NULL if pd.isna(value) else _format_number(value)
+        return NULL_TEXT if pd.isna(value) else _format_number(value)
     parts = []
     for column in _group_columns(frame, key):
         if pd.notna(run[column]):
             name = column.removeprefix(f"config.{key}").lstrip(".")
             parts.append(f"{name} {_format_number(run[column])}".strip())
-    return ", ".join(parts) or NULL
+    return ", ".join(parts) or NULL_TEXT
 
 
 def _format_allowed(value: object) -> str:
-    return NULL if value is None else str(value)
+    return NULL_TEXT if value is None else str(value)
 
 
 def _format_number(value: object) -> str:

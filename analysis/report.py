@@ -16,7 +16,7 @@ from analysis.conditions import find_varying_keys
 from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
-from analysis.headline import Findings, write_findings
+from analysis.headline import HeadlineText, write_headline
 from analysis.key_columns import PREFIX
 from analysis.labelled_figures import TAKEAWAY, label_figures, write_labels
 from analysis.page.phone_pictures import draw_phone_pictures
@@ -138,7 +138,7 @@ def build(
     with style.own_settings():
         sections = build_sections(frame, margins)
         runs = _select_columns(frame.runs, sections)
-        findings = write_findings(frame, sections)
+        headline = write_headline(frame, sections)
         report = Report(
             folder,
             sections,
@@ -146,8 +146,8 @@ def build(
             frame,
             (*describe_outdated_runs(frame.runs), *describe_unverified_runs(frame.runs)),
             tuple(describe_published_runs(frame.runs)),
-            findings.headline,
-            findings.others,
+            headline.first,
+            headline.others,
         )
         report.page.unlink(missing_ok=True)
         written = _write_tables(folder, sections, runs)
@@ -156,16 +156,16 @@ def build(
             phone_pictures = draw_phone_pictures(sections, labels)
             label_figures(sections, labels)
             written += _write_figures(folder, sections)
-            _write_page(report, findings, name, command, phone_pictures)
+            _write_page(report, headline, name, command, phone_pictures)
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())
-    write_summary(folder, summarise_report(frame, sections, name, findings.headline, command))
+    write_summary(folder, summarise_report(frame, sections, name, headline.first, command))
     return report
 
 
 def _write_page(
     report: Report,
-    findings: Findings,
+    headline: HeadlineText,
     name: str,
     command: str,
     phone_pictures: dict[str, Image.Image],
@@ -176,7 +176,7 @@ def _write_page(
         report.sections,
         report.runs,
         report.frame,
-        findings,
+        headline,
         name,
         command,
         report.code_notes,

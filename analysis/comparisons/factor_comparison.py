@@ -18,7 +18,7 @@ from analysis.comparisons.value_sentences import describe_fixes, join_labels
 from analysis.condition_labels import (
     NONE_LABELS,
     NULL,
-    OPTIONS,
+    OPTIONS_PREFIX,
     capitalise_first,
     format_values,
     is_null,
@@ -196,7 +196,7 @@ def _describe_follower(follower: str, stratum: Stratum) -> str:
     texts = {
         value: "none" if (short_key, text) in NONE_LABELS else text for value, text in texts.items()
     }
-    texts[NULL] = "no such option" if follower.startswith(PREFIX + OPTIONS) else "none"
+    texts[NULL] = "no such option" if follower.startswith(PREFIX + OPTIONS_PREFIX) else "none"
     parts = [f"{texts[values[value]]} ({label})" for value, label in stratum.labels.items()]
     rest = len(parts) - MAX_FOLLOWER_VALUES
     named = ", ".join(parts[:MAX_FOLLOWER_VALUES])

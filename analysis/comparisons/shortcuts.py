@@ -26,7 +26,7 @@ from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 
 KEY = "config.model.shortcut"
-OPTIONS = ("A", "B", "C")  # those of the paper
+PAPER_SHORTCUTS = ("A", "B", "C")  # those of the paper
 
 
 def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
@@ -93,10 +93,10 @@ def _group_by_option(runs: pd.DataFrame, family: str) -> dict[str, RunsByDepth]:
 
 def _list_missing_options(options: dict[str, RunsByDepth]) -> list[str]:
     """Return a reason if the runs lack an option that the statement names, or an empty list."""
-    if set(OPTIONS) <= set(options):
+    if set(PAPER_SHORTCUTS) <= set(options):
         return []
     present = join_words(sorted(options)) or "none"
-    return [f"needs shortcuts {join_words(OPTIONS)}, has {present}"]
+    return [f"needs shortcuts {join_words(PAPER_SHORTCUTS)}, has {present}"]
 
 
 def _find_deepest_trained(plain: RunsByDepth, options: dict[str, RunsByDepth]) -> int | None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.condition_labels import NULL, OPTIONS, format_values, label_values, name_key
+from analysis.condition_labels import NULL, OPTIONS_PREFIX, format_values, label_values, name_key
 from analysis.factors import sort_values
 from analysis.figures.layout import (
     add_joint_legend,
@@ -76,7 +76,7 @@ def build_axis(column: pd.Series) -> ValueAxis:
 
 def _label_null(family: str, key: str) -> str:
     """Return what is said of the networks of a family whose value of the factor is null."""
-    if key.startswith(f"config.{OPTIONS}"):
+    if key.startswith(f"config.{OPTIONS_PREFIX}"):
         return f"{family}, which has no such option"
     return f"{family}, {label_values(key, [NULL])[NULL]}"
 

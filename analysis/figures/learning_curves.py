@@ -15,7 +15,7 @@ from analysis.figures.layout import (
     list_families,
     make_depth_handles,
 )
-from analysis.figures.marks import CHANCE, PUBLISHED, describe_marks, is_drawn
+from analysis.figures.marks import CHANCE, PUBLISHED_MARK, describe_marks, is_drawn
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import REFERENCE_STYLE, depth_style
 from analysis.frame import Frame
@@ -37,7 +37,7 @@ PAPER_STYLE: dict[str, Any] = {
     "markeredgecolor": "0.1",
     "linestyle": "none",
     "zorder": 4,
-    "label": PUBLISHED,
+    "label": PUBLISHED_MARK,
 }
 TRAINING_WIDTH, TEST_WIDTH = 1.1, 2.6  # points
 
@@ -91,7 +91,7 @@ def _draw_published(frame: Frame, ax: Axes, family: str, depth: int, color: Any)
                 "linewidth": 6,
                 "solid_capstyle": "butt",
                 "clip_on": False,
-                "label": PUBLISHED,
+                "label": PUBLISHED_MARK,
             }
             ax.plot([end, end], [value.low, value.high], color=color, **bar)
 
@@ -108,7 +108,7 @@ def describe(figure: Figure) -> str:
         "error bold.",
         describe_marks(figure),
     ]
-    if is_drawn(figure, PUBLISHED):
+    if is_drawn(figure, PUBLISHED_MARK):
         sentences.append(PUBLISHED_SENTENCE)
     if figure.axes[0].get_ylim()[1] == PAPER_TOP:
         sentences.append("The scale ends at 25 %, as in the paper; curves above that are cut off.")

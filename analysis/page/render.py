@@ -16,7 +16,7 @@ from analysis.condition_labels import capitalise_first
 from analysis.conditions import find_varying_keys
 from analysis.figures.title_and_footer import describe_seeds
 from analysis.frame import Frame
-from analysis.headline import Findings
+from analysis.headline import HeadlineText
 from analysis.page.charts.chart_data import collect_chart_data
 from analysis.page.charts.chart_parts import render_chart_parts
 from analysis.page.figure_images import PagePictures
@@ -54,7 +54,7 @@ class PageContent:
         sections: the sections in order.
         runs: the table of all runs, with the columns of runs.csv.
         frame: the frame that the report is about.
-        findings: what was found, with a headline of a sentence or two.
+        headline: what was found, in sentences.
         name: the report's name.
         command: the command that reproduces the report.
         code_notes: what is shown below the verdicts about the code that trained the runs.
@@ -66,7 +66,7 @@ class PageContent:
     sections: Sequence[Section]
     runs: pd.DataFrame
     frame: Frame
-    findings: Findings
+    headline: HeadlineText
     name: str
     command: str
     code_notes: Sequence[str]
@@ -138,8 +138,8 @@ def _describe_first_screen(content: PageContent, outline: Outline) -> dict[str, 
     """Return what the template needs for the title, the headline and what is below them."""
     return {
         "title": write_title(content.name),
-        "headline": content.findings.headline,
-        "further_findings": content.findings.others,
+        "headline": content.headline.first,
+        "further_findings": content.headline.others,
         "hero_figure": next((stem for view in outline.comparisons for stem in view.figures), ""),
         "facts": list_facts(content.frame),
         "families": FAMILIES_IN_WORDS,

@@ -9,7 +9,7 @@ from scipy.stats import ttest_ind
 from analysis.claim import Verdict
 from analysis.claims import judge
 from analysis.condition_claims import judge_condition
-from analysis.headline import write_findings
+from analysis.headline import write_headline
 from analysis.sections import Section
 from tests.support.frames import join_frames
 
@@ -40,8 +40,8 @@ FALLS_SHORT = re.compile(r"(?:Plain networks|Networks with shortcuts|With shortc
 
 
 def write_text(frame, sections):
-    findings = write_findings(frame, sections)
-    return f"{findings.headline} {findings.others}".strip()
+    headline = write_headline(frame, sections)
+    return f"{headline.first} {headline.others}".strip()
 
 
 def build_section(frame, margin=2.0, title=""):

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from analysis.claim import Claim, Verdict
 from analysis.condition_claims import judge_condition
-from analysis.headline import write_findings
+from analysis.headline import write_headline
 from analysis.report import Report
 from analysis.sections import Section, summarise
 from analysis.seeds_needed import SeedsNeeded
@@ -59,7 +59,7 @@ def report(build_frame):
         frame,
         (),
         (),
-        write_findings(frame, [section]).headline,
+        write_headline(frame, [section]).first,
     )
 
 

@@ -9,7 +9,7 @@ from analysis.claims import judge
 from analysis.comparisons import judge_each_comparison
 from analysis.comparisons.value_sentences import describe_fixes, join_labels, join_values, locate
 from analysis.conditions import list_conditions
-from analysis.headline import write_findings
+from analysis.headline import write_headline
 from analysis.sections import Section
 from tests.support.frames import make_frame
 
@@ -25,8 +25,8 @@ def head(frame):
     for condition in list_conditions(frame):
         claims, run_ids = judge(condition.frame.runs, 2.0), tuple(condition.frame.runs["run_id"])
         sections.append(Section(condition.label, 2.0, claims, {}, run_ids=run_ids))
-    findings = write_findings(frame, sections)
-    return f"{findings.headline} {findings.others}".strip()
+    headline = write_headline(frame, sections)
+    return f"{headline.first} {headline.others}".strip()
 
 
 def sweep(joined, key="config.model.width", residual=FLAT, **values):
@@ -213,11 +213,11 @@ def test_headline_of_crossed_keys_has_two_short_sentences(joined):
     frame = joined(*conditions)
     comparisons = judge_each_comparison(frame, {"digits": 2.0})
     sections = [Section(title, 2.0, claims, {}, kind="comparison") for title, claims in comparisons]
-    findings = write_findings(frame, sections)
-    sentences = re.findall(r".+?[.](?= [A-Z]|$)", findings.headline)
+    headline = write_headline(frame, sections)
+    sentences = re.findall(r".+?[.](?= [A-Z]|$)", headline.first)
     assert len(sentences) == 2
     assert all(len(sentence.split()) <= 40 for sentence in sentences)
-    assert "Learning rate 0.2" in findings.others
+    assert "Learning rate 0.2" in headline.others
 
 
 @pytest.mark.slow
@@ -283,7 +283,7 @@ def test_reason_of_several_claims_is_given_once():
         Section("", 2.0, claims, {}, kind="comparison"),
         Section("", 2.0, judge(plain, 2.0), {}, run_ids=tuple(plain["run_id"])),
     ]
-    text = write_findings(frame, sections).headline
+    text = write_headline(frame, sections).first
     assert text.startswith("Plain networks get worse")
     assert text.count(reason) == 1
 
