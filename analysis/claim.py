@@ -29,6 +29,8 @@ Compare = Callable[[pd.DataFrame, pd.DataFrame], Estimate]  # training error of 
 MIN_SEEDS = 2  # seeds that an interval needs
 # What may settle a claim if the networks learn at too few depths.
 LEARNING_DEPTHS = "depths at which the networks learn: shallower ones, or more iterations"
+# What may settle a claim that bounds decide, but no trend.
+MORE_DEPTHS = "more depths or seeds: the trend over the depths is not significant"
 # The outcome of a claim whose effect has a sign, but is too small to matter.
 NEGLIGIBLE = "negligible"
 
@@ -89,10 +91,12 @@ class Finding(Claim):
     Attributes:
         answer: the outcome in words, such as `differs` or `alike`.
         headline: the sentence for the first screen of a report that leads with this finding.
+        states_values: whether the headline says what the runs show at some value.
     """
 
     answer: str = ""
     headline: str = field(default="", kw_only=True)
+    states_values: bool = field(default=False, kw_only=True)
 
     @property
     def outcome(self) -> str:

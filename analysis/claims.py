@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.claim import (
     LEARNING_DEPTHS,
+    MORE_DEPTHS,
     Claim,
     Compare,
     Verdict,
@@ -38,7 +39,6 @@ from analysis.requirements import missing_requirements
 
 # The names of the three claims.
 DEGRADATION, NO_DEGRADATION, FIX = "degradation", "no degradation", "the fix"
-MORE_DEPTHS = "more depths or seeds: the error does not rise from each depth to the next"
 
 
 def judge_degradation(

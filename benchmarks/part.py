@@ -24,6 +24,7 @@ from hydra_plugins.sweep_launcher import format_duration
 
 Row = dict[str, Any]
 Results = list[list[TimedStretch]]  # one list per contender, one stretch per round
+PAPER_WIDTHS = {"cifar": 16, "imagenet": 64}  # filters of the first stage, by layout
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,6 @@ def count_multiply_adds(config: Config) -> int:
     return measure_complexity(config.model, *find_image_shape(config.data)).multiply_adds
 
 
-PAPER_WIDTHS = {"cifar": 16, "imagenet": 64}  # filters of the first stage, by layout
-
-
 def describe_part(
     name: str, groups: Sequence[Sequence[Contender]], timing: Timing, estimate: float
 ) -> str:
@@ -130,7 +128,8 @@ def describe_part(
 def name_network(config: Config) -> str:
     """Return the family and the depth, with what is not as in the CIFAR-10 networks of 2015.
 
-    Two networks with one name would share a row of a table.
+    Layout, width, block, shortcut and optimiser are named; networks that differ in another key only
+    share a row of a table.
     """
     model = config.model
     differences = []

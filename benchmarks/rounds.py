@@ -1,7 +1,7 @@
 """Time several loops in turns: A B C, C B A, A B C, ...
 
-So a machine whose speed drifts steadily favours none of them, except in the last of an odd number
-of rounds.
+So a machine whose speed drifts steadily favours none of them in the median of an even number of
+rounds.
 
 Images per second are medians over the rounds, shown with the lowest and the highest. A ratio is the
 median of the rounds' own ratios.

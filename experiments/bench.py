@@ -45,7 +45,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--part", choices=PARTS, help=f"default: all except {' and '.join(NAMED_PARTS)}"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often each loop is timed")
+    parser.add_argument("--rounds", type=int, default=6, help="how often each loop is timed")
     parser.add_argument(
         "--seconds", type=float, default=3.0, help="length of each timed round, about"
     )

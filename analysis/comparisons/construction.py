@@ -38,6 +38,24 @@ from degradation.metrics import ITERATION, TEST_ERROR
 
 FAMILY = "constructed"
 TITLE = "The solution by construction"
+# The claims' names and statements.
+EXISTENCE, MISSED, RETAINED = (
+    "a deeper solution exists",
+    "training from scratch misses it",
+    "further training retains it",
+)
+STATE_EXISTENCE = (
+    "a deeper plain network has a solution that is no worse than the shallow network's: if it is"
+    " grown from the shallow network, it starts at the same training error"
+)
+STATE_MISSED = (
+    "trained from scratch, a deeper plain network ends more than {margin:g} points above the"
+    " constructed solution"
+)
+STATE_RETAINED = (
+    "trained further, the constructed network ends less than {margin:g} points above its initial"
+    " error, at every depth"
+)
 # On devices other than the CPU, the construction inverts batch normalisation only up to rounding,
 # which may change the predicted class of one image in thousands: points, or one image if that is
 # more.
@@ -72,7 +90,12 @@ def build(frame: Frame, margin: float) -> Comparison:
 def judge(frame: Frame, margin: float) -> list[Claim]:
     """Return the claims about the construction."""
     if reasons := _find_gaps(frame):
-        return [not_tested("construction", "claims about the construction", reasons)]
+        statements = {
+            EXISTENCE: STATE_EXISTENCE,
+            MISSED: STATE_MISSED.format(margin=margin),
+            RETAINED: STATE_RETAINED.format(margin=margin),
+        }
+        return [not_tested(name, statement, reasons) for name, statement in statements.items()]
     return [
         judge_existence(frame),
         judge_training_from_scratch(frame.runs, margin),
@@ -110,11 +133,7 @@ def judge_existence(frame: Frame) -> Claim:
     record. For other kinds of training error, and if that record is not among the runs, the
     shallowest constructed network represents the parent.
     """
-    name = "a deeper solution exists"
-    statement = (
-        "a deeper plain network has a solution that is no worse than the shallow network's: if it"
-        " is grown from the shallow network, it starts at the same training error"
-    )
+    name, statement = EXISTENCE, STATE_EXISTENCE
     groups = group_by_depth(frame.runs, FAMILY)
     reasons = missing_requirements({FAMILY: groups}, depths=2) or _find_unknown_starts(groups)
     if not reasons and (groups[min(groups)]["config.model.bn_statistics"] == "exact").any():
@@ -190,11 +209,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
 
     The verdict rests on a bound at the deepest plain network that is better than chance.
     """
-    name = "training from scratch misses it"
-    statement = (
-        f"trained from scratch, a deeper plain network ends more than {margin:g} points above"
-        " the constructed solution"
-    )
+    name, statement = MISSED, STATE_MISSED.format(margin=margin)
     plain, groups = group_by_depth(runs, "plain"), group_by_depth(runs, FAMILY)
     reasons = missing_requirements({"plain": plain, FAMILY: groups}, depths=2)
     if reasons := reasons or _find_unknown_starts(groups):
@@ -286,11 +301,7 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     depth ends above the margin, with Holm's correction for the number of depths (`decide`). The
     evidence reports how far the error rose in between.
     """
-    name = "further training retains it"
-    statement = (
-        f"trained further, the constructed network ends less than {margin:g} points above its"
-        " initial error, at every depth"
-    )
+    name, statement = RETAINED, STATE_RETAINED.format(margin=margin)
     groups = group_by_depth(frame.runs, FAMILY)
     reasons = missing_requirements({FAMILY: groups}, depths=1)
     if reasons := reasons or _find_unknown_starts(groups):

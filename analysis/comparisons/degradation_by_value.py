@@ -6,6 +6,7 @@ import pandas as pd
 
 from analysis.claim import (
     LEARNING_DEPTHS,
+    MORE_DEPTHS,
     Decision,
     Finding,
     Verdict,
@@ -18,6 +19,7 @@ from analysis.comparisons.value_sentences import (
     describe_open,
     locate,
     place_values,
+    sort_values,
 )
 from analysis.condition_labels import capitalise_first
 from analysis.error_increase import Increase, measure_increase
@@ -61,25 +63,19 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
     verdict, answer, line = _decide(increases, untrained, margin)
     notes = [*describe_caveats(runs), *networks.list_notes()]
     kind = f"{networks.family} networks"
+    values = sort_values(increases, untrained, margin, is_settled=bool(answer))
     headline = describe_degradation(
-        increases,
-        untrained,
-        kind,
-        name,
-        margin,
-        has_all_values=not networks.absent,
+        increases, values, kind, name, margin, has_all_values=not networks.absent
     )
     failed = networks.describe_no_better_than_chance()
     if increases and failed:
-        headline += f" No better than chance: {failed}."
+        headline = f"{headline.removesuffix('.')} (no better than chance: {failed})."
     if answer:
         plain_words = _describe_answer(
             answer, increases, kind, name, margin, has_all_values=not networks.absent
         )
-        if failed and answer != EVERYWHERE:
-            plain_words += f" No better than chance: {failed}."
     else:
-        plain_words = describe_open(increases, untrained, kind, name, margin)
+        plain_words = describe_open(values, kind, name)
     return Finding(
         title,
         statement,
@@ -89,9 +85,10 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         notes,
         answer,
         plain_words=plain_words,
-        remedy=LEARNING_DEPTHS if untrained and not answer else "",
+        remedy="" if answer else _choose_remedy(increases, untrained, margin),
         seeds_needed=None if untrained or answer else _count_seeds(increases, margin),
         headline=headline,
+        states_values=bool(values.worse or values.alike),
     )
 
 
@@ -149,6 +146,15 @@ def _decide(
         return Verdict.INCONCLUSIVE, "", f"{without_trend[0]}{increase.format_trend()}"
     answer = EVERYWHERE if above.verdict is Verdict.REPRODUCED else ""
     return above.verdict, answer, _format_line("lowest", increases, above)
+
+
+def _choose_remedy(increases: Mapping[str, Increase], untrained: list[str], margin: float) -> str:
+    """Return what may answer an open question, if that is not more seeds; or empty text."""
+    if untrained:
+        return LEARNING_DEPTHS
+    differences = {label: increase.difference for label, increase in increases.items()}
+    needs_trend = decide(differences, "above", margin).verdict is Verdict.REPRODUCED
+    return MORE_DEPTHS if needs_trend else ""
 
 
 def _count_seeds(increases: Mapping[str, Increase], margin: float) -> SeedsNeeded | None:

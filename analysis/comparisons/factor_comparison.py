@@ -118,7 +118,11 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
         finding = judge_each_value(runs, varying[0], name, margin)
         if varying[0] is plain and finding.verdict is not Verdict.NOT_TESTED:
             fixes = describe_fixes(judge_fixes(stratum, margin), name)
-            finding = replace(finding, headline=f"{finding.headline} {fixes}".strip())
+            finding = replace(
+                finding,
+                headline=f"{finding.headline} {fixes}".strip(),
+                states_values=finding.states_values or bool(fixes),
+            )
         findings.append(finding)
         size = judge_size(runs, varying[0], name, margin)
         if finding.answer != EVERYWHERE:

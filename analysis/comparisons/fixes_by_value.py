@@ -5,15 +5,14 @@ from analysis.claims import judge_no_degradation
 from analysis.factors import Stratum
 from analysis.family_pairs import family_pair
 from analysis.frame import group_by_depth
-from analysis.multiple_testing import select_joint
+from analysis.multiple_testing import select_directions
 
 
 def judge_fixes(stratum: Stratum, margin: float) -> dict[str, Verdict]:
     """Return the verdict that networks with shortcuts do not degrade, by the value's label.
 
     By itself, each verdict would be that of the claim about no degradation. Together they hold with
-    95 % confidence (`select_joint`): a value whose verdict needs the other values to be left out is
-    open.
+    95 % confidence (`select_directions`): a value that only its own verdict decides is open.
     """
     verdicts: dict[str, Verdict] = {}
     p_stable: dict[str, float] = {}
@@ -28,8 +27,8 @@ def judge_fixes(stratum: Stratum, margin: float) -> dict[str, Verdict]:
             p_stable[label], p_worse[label] = _test_stability(groups, margin)
         elif verdicts[label] is Verdict.INCONCLUSIVE:
             p_stable[label] = p_worse[label] = 1.0
-    joint = {*select_joint(p_stable), *select_joint(p_worse)}
-    return {label: _correct(verdicts[label], label in joint) for label in verdicts}
+    worse, stable = select_directions(p_worse, p_stable)
+    return {label: _correct(verdicts[label], label in (*worse, *stable)) for label in verdicts}
 
 
 def _test_stability(groups: RunsByDepth, margin: float) -> tuple[float, float]:

@@ -51,7 +51,7 @@ class Networks:
         return sorted(set.intersection(*map(set, self.by_value.values())))
 
     def list_depths_better_than_chance(self) -> list[int]:
-        """Return the depths at which the networks are trained at every value, shallowest first."""
+        """Return the depths better than chance at every value, shallowest first."""
         trained = [set(select_better_than_chance(groups)) for groups in self.by_value.values()]
         return sorted(set.intersection(*trained))
 

@@ -24,6 +24,8 @@ MOVING_WITH_LENGTH = (
     f"{SCHEDULE}augmented_every",
     f"{SCHEDULE}snapshots",
 )
+# Iterations that may be a fraction of the length.
+SCALING_WITH_LENGTH = (f"{SCHEDULE}linear_warmup", f"{SCHEDULE}warmup.max_iterations")
 NAME = "longer training"
 
 
@@ -64,11 +66,24 @@ def _list_other_differences(runs: pd.DataFrame) -> list[str]:
     varying = [
         key.removeprefix(PREFIX)
         for key in find_varying_keys(runs)
-        if key.startswith(SCHEDULE) and key not in MOVING_WITH_LENGTH
+        if key.startswith(SCHEDULE)
+        and key not in MOVING_WITH_LENGTH
+        and not (key in SCALING_WITH_LENGTH and _is_proportional(runs, key))
     ]
     if varying:
         return [f"the schedules differ in more than their length: {', '.join(varying)}"]
     return []
+
+
+def _is_proportional(runs: pd.DataFrame, key: str) -> bool:
+    """Return whether a number of iterations is the same fraction of every schedule's length.
+
+    It is rounded to an iteration. Runs without the key, such as those without a warm-up, are left
+    out.
+    """
+    known = runs[runs[key].notna()]
+    fractions = known[key].astype(float) / known[KEY]
+    return bool(fractions.max() - fractions.min() <= 1 / known[KEY].min())
 
 
 def _find_drops(schedule: dict[Any, Any]) -> list[float]:

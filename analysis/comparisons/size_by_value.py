@@ -94,8 +94,8 @@ def judge_gain(
     """Find whether what shortcuts gain differs between the values of a factor.
 
     It is the error of the plain network minus that of the residual one, at the deepest plain
-    network that is trained at every value. Arguments: those of `judge_each_value`, with the
-    networks of both kinds.
+    network that is better than chance at every value. Arguments: those of `judge_each_value`, with
+    the networks of both kinds.
     """
     labels = [label for label in plain.by_value if label in residual.by_value]
     plain, residual = select_values(plain, labels), select_values(residual, labels)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from analysis.claim import Verdict
 from analysis.condition_labels import capitalise_first
 from analysis.error_increase import Increase
-from analysis.multiple_testing import select_joint
+from analysis.multiple_testing import select_directions
 from analysis.plain_text import format_amount, format_change, join_words
 
 MAX_VALUES = 6  # values that a sentence lists
@@ -64,9 +65,18 @@ def locate(labels: Sequence[str], name: str) -> str:
     return f"with {article}{place}"
 
 
+@dataclass(frozen=True)
+class ValuesByOutcome:
+    """The labels of a factor's values by whether the error increases with depth there."""
+
+    worse: list[str]
+    alike: list[str]
+    open: list[str]
+
+
 def describe_degradation(
     increases: Mapping[str, Increase],
-    untrained: Sequence[str],
+    values: ValuesByOutcome,
     networks: str,
     name: str,
     margin: float,
@@ -75,11 +85,9 @@ def describe_degradation(
 ) -> str:
     """Return at which values the error of some networks increases with depth.
 
-    All that is said about the values holds jointly with 95 % confidence (`_sort_labels`).
-
     Args:
         increases: the increase of the error at each value, by the value's label.
-        untrained: the labels of the values at which fewer than two depths are better than chance.
+        values: the same values, sorted.
         networks: such as `plain networks`.
         name: the factor in words, such as `width`.
         margin: the increase in points that counts.
@@ -87,10 +95,9 @@ def describe_degradation(
     """
     if not increases:
         return f"At no {name} that was tried are {networks} of two depths better than chance."
-    worse, alike, open_labels = _sort_labels(increases, margin)
-    open_labels += untrained
+    worse, alike = values.worse, values.alike
     depths = _describe_depths(increases)
-    if not alike and not open_labels:
+    if not alike and not values.open:
         tried = join_values(worse, name)
         where = f"at each value tried ({tried})" if has_all_values else locate(worse, name)
         rise = _describe_range([increases[label].difference.mean for label in worse])
@@ -98,7 +105,7 @@ def describe_degradation(
             f"Changing the {name} does not cure degradation: {where}"
             f" {networks} get worse with depth, by {rise} points of training error {depths}."
         )
-    if not worse and not open_labels:
+    if not worse and not values.open:
         tried = join_values(alike, name)
         where = (
             f"no {name} tried ({tried})"
@@ -111,54 +118,51 @@ def describe_degradation(
             f"At {where} do {networks} get worse{within} with depth: the largest mean change is"
             f" {format_change(largest)} points of training error {depths}."
         )
-    return _describe_mixture(increases, worse, alike, open_labels, networks, name)
+    return _describe_mixture(increases, values, networks, name)
 
 
-def describe_open(
-    increases: Mapping[str, Increase],
-    untrained: Sequence[str],
-    networks: str,
-    name: str,
-    margin: float,
-) -> str:
+def describe_open(values: ValuesByOutcome, networks: str, name: str) -> str:
     """Return what is known if the finding has no answer: where they get worse, and what is open.
 
     It agrees with `describe_degradation`, whose arguments it has, in fewer words.
     """
-    worse, _, open_labels = _sort_labels(increases, margin)
-    open_labels += untrained
-    if not worse:
+    if not values.worse:
         return f"The runs do not settle at which {name} {networks} get worse with depth."
-    known = f"{capitalise_first(networks)} get worse with depth {locate(worse, name)}"
-    return f"{known}; {locate(open_labels, name)} the runs do not settle it."
+    known = f"{capitalise_first(networks)} get worse with depth {locate(values.worse, name)}"
+    return f"{known}; {locate(values.open, name)} the runs do not settle it."
 
 
-def _sort_labels(
-    increases: Mapping[str, Increase], margin: float
-) -> tuple[list[str], list[str], list[str]]:
-    """Return where the error increases, where it does not, and where that is open."""
-    differences = {label: increase.difference for label, increase in increases.items()}
-    above = select_joint(
-        {label: difference.p_above(margin) for label, difference in differences.items()}
-    )
-    below = select_joint(
-        {label: difference.p_below(margin) for label, difference in differences.items()}
-    )
-    worse = [label for label in increases if label in above and increases[label].has_trend()]
-    alike = [label for label in increases if label in below]
+def sort_values(
+    increases: Mapping[str, Increase], untrained: Sequence[str], margin: float, *, is_settled: bool
+) -> ValuesByOutcome:
+    """Sort the values of a factor by whether the error increases with depth.
+
+    An increase needs its trend too, where there is one. All statements hold jointly with 95 %
+    confidence.
+
+    Args:
+        increases: the increase of the error at each value, by the value's label.
+        untrained: the labels of the values at which fewer than two depths are better than chance.
+        margin: the increase in points that counts.
+        is_settled: whether the finding about the values has an answer. If not, no value is said to
+            have no increase, since "not at every value" would be an answer.
+    """
+    p_above, p_below = {}, {}
+    for label, increase in increases.items():
+        p_above[label] = max(increase.difference.p_above(margin), increase.trend_p or 0.0)
+        p_below[label] = increase.difference.p_below(margin)
+    worse, alike = select_directions(p_above, p_below)
+    if not is_settled:
+        alike = []
     open_labels = [label for label in increases if label not in (*worse, *alike)]
-    return worse, alike, open_labels
+    return ValuesByOutcome(worse, alike, [*open_labels, *untrained])
 
 
 def _describe_mixture(
-    increases: Mapping[str, Increase],
-    worse: Sequence[str],
-    alike: Sequence[str],
-    open_labels: Sequence[str],
-    networks: str,
-    name: str,
+    increases: Mapping[str, Increase], values: ValuesByOutcome, networks: str, name: str
 ) -> str:
     """Return a sentence about values at which different things are found."""
+    worse, alike = values.worse, values.alike
     if not worse and not alike:
         return f"The runs do not settle at which {name} {networks} get worse with depth."
     where = f" of training error {_describe_depths(increases)}"
@@ -173,8 +177,8 @@ def _describe_mixture(
         beginning = "not" if worse else f"{subject} do not get worse with depth"
         amount = f"{format_change(largest)} points" + ("" if worse else where)
         clauses.append(f"{beginning} {locate(alike, name)} (largest mean change {amount})")
-    if open_labels:
-        clauses.append(f"{locate(open_labels, name)} that is undecided")
+    if values.open:
+        clauses.append(f"{locate(values.open, name)} that is undecided")
     return f"{'; '.join(clauses)}."
 
 

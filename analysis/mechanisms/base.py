@@ -19,6 +19,8 @@ from degradation.records.schema import State
 # An effect below this fraction is negligible: of the value that it changes, or of 1 for a
 # correlation.
 NEGLIGIBLE_FRACTION = 0.05
+# What may settle a claim if some run's value is unknown.
+KNOWN_VALUES = "runs in which what is measured is finite and not zero"
 # What identifies a measurement of a probe: a run and a time point in its training.
 MEASUREMENT_KEYS = ["family", "depth", "seed", "run_id", ITERATION, "time_point"]
 
@@ -103,7 +105,7 @@ def account_for_missing_runs(
         decisive_line=f"{claim.decisive_line}; {unprobed}",
         plain_words=f"{claim.plain_words.removesuffix('.')}{add_doubt(Verdict.INCONCLUSIVE)}.",
         is_negligible=False,
-        remedy="runs that do not diverge",
+        remedy="a probe of the runs that diverged, or settings at which none does",
     )
 
 

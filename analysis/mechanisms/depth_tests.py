@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
-from analysis.claim import Decision, Side, Verdict, count_seeds_if_open, decide
+from analysis.claim import MORE_DEPTHS, Decision, Side, Verdict, count_seeds_if_open, decide
 from analysis.error_increase import SIGNIFICANCE
 from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import find_unprobed
+from analysis.mechanisms.base import KNOWN_VALUES, find_unprobed
 from analysis.seeds_needed import SeedsNeeded
 from analysis.statistics import welch_difference
 from analysis.trend import increasing_trend
@@ -48,8 +48,8 @@ def format_difference(difference: Difference) -> str:
 
 
 def format_value(value: float) -> str:
-    """Return a signed number with four decimals."""
-    return f"{value:+.4f}"
+    """Return a signed number with four decimals, or `unknown` if it is NaN."""
+    return "unknown" if math.isnan(value) else f"{value:+.4f}"
 
 
 def format_mean(values: list[float], decimals: int) -> str:
@@ -108,6 +108,15 @@ class DecreasingTrend:
         return count_seeds_if_open(
             self._decide(), {self.deepest: self.difference}, "below", -self.margin
         )
+
+    @property
+    def remedy(self) -> str:
+        """What may settle an inconclusive decrease, if that is not more seeds; or empty text."""
+        if self.verdict is not Verdict.INCONCLUSIVE:
+            return ""
+        if math.isnan(self.difference.mean):
+            return KNOWN_VALUES
+        return MORE_DEPTHS if self._decide().verdict is Verdict.REPRODUCED else ""
 
     def _decide(self) -> Decision[int]:
         return decide({self.deepest: self.difference}, "below", -self.margin)

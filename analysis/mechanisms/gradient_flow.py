@@ -17,6 +17,7 @@ from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanism_texts import gradient_flow as texts
 from analysis.mechanisms.base import (
+    KNOWN_VALUES,
     MEASUREMENT_KEYS,
     Explanation,
     account_for_missing_runs,
@@ -34,7 +35,6 @@ Array = NDArray[Any]
 
 POSITION = 2
 PROBE = "gradient_flow"
-FINITE_GRADIENTS = "runs whose gradient is finite and not zero"
 MAX_SPAN = 100.0  # largest norm over smallest across the blocks: two orders of magnitude
 
 
@@ -180,7 +180,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             evidence,
             notes,
             plain_words=write_reason(decisive_line),
-            remedy=FINITE_GRADIENTS if unknown_notes else "",
+            remedy=KNOWN_VALUES if unknown_notes else "",
         )
 
     limit = math.log10(MAX_SPAN)
@@ -202,7 +202,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             f"At worst ({decision.worst}) the gradient in {family} networks varies by a factor of"
             f" {factor} between blocks{add_doubt(verdict)}."
         ),
-        remedy=FINITE_GRADIENTS if unknown_notes and verdict is Verdict.INCONCLUSIVE else "",
+        remedy=KNOWN_VALUES if unknown_notes and verdict is Verdict.INCONCLUSIVE else "",
         seeds_needed=count_seeds_if_open(decision, bounds, "below", limit),
     )
 

@@ -20,7 +20,7 @@ def classify_gradients(spans: pd.DataFrame, max_span: float) -> list[MeasuredPat
     The pattern follows from the mean log10 of the span. Healthy: its one-sided 95 % upper bound is
     below the limit. Exploding or vanishing: its lower bound is above the limit, where the bounds of
     all depths and time points hold jointly with 95 % confidence, and the norm grows towards the
-    first block in all runs or in none. These are the bounds on which the claim of healthy norms
+    first block in all runs or in none. These are the bounds on which the claim of healthy gradients
     rests.
 
     Args:

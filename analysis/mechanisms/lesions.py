@@ -164,8 +164,8 @@ def judge_deletion(
     """Judge whether one block costs a residual network less than a plain one, beyond the margin.
 
     Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
-    whose plain network trained. Contradicted if the upper bound is below it at any depth, with
-    Holm's correction for the number of bounds (`decide`).
+    whose plain network is better than chance. Contradicted if the upper bound is below it at any
+    depth, with Holm's correction for the number of bounds (`decide`).
 
     Args:
         errors: rows of `average_lesions`.

@@ -13,6 +13,7 @@ from analysis.figures import paths as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanism_texts import paths as texts
 from analysis.mechanisms.base import (
+    KNOWN_VALUES,
     MEASUREMENT_KEYS,
     NEGLIGIBLE_FRACTION,
     Explanation,
@@ -147,6 +148,7 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
         plain_words=_describe(end, decision.worst, verdict),
         is_negligible=verdict is not Verdict.INCONCLUSIVE and _is_negligible(end),
         depths=(decision.worst,),
+        remedy=KNOWN_VALUES if len(unknown_runs) and verdict is Verdict.INCONCLUSIVE else "",
         seeds_needed=count_seeds_if_open(decision, bounds, "below", 0.0),
     )
 

@@ -1,5 +1,7 @@
 """Are the residual functions small? Layer responses (He et al. 2015, 4.2 and figure 7)."""
 
+import math
+
 import pandas as pd
 
 from analysis.claim import Claim, Verdict, count_seeds_if_open, decide, not_tested
@@ -11,6 +13,7 @@ from analysis.frame import Frame, group_by_depth
 from analysis.mechanism_texts import responses as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import (
+    KNOWN_VALUES,
     MEASUREMENT_KEYS,
     Explanation,
     account_for_missing_runs,
@@ -133,6 +136,8 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
             f" {pair.plain} minus {pair.residual} {depth_tests.format_difference(difference)}"
         )
     mean = differences[decision.worst].mean
+    is_open = decision.verdict is Verdict.INCONCLUSIVE
+    are_some_unknown = any(math.isnan(difference.mean) for difference in differences.values())
     return Claim(
         name,
         statement,
@@ -147,6 +152,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         ),
         is_negligible=is_negligible,
         depths=(decision.worst,),
+        remedy=KNOWN_VALUES if is_open and are_some_unknown else "",
         seeds_needed=count_seeds_if_open(decision, differences, "above", MARGIN),
     )
 
@@ -200,6 +206,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
         ),
         is_negligible=is_negligible,
         depths=(trend.shallowest, trend.deepest),
+        remedy=trend.remedy,
         seeds_needed=trend.seeds_needed,
     )
 

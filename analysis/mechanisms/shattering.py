@@ -5,7 +5,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
+from analysis.claim import (
+    MORE_DEPTHS,
+    Claim,
+    Decision,
+    Verdict,
+    count_seeds_if_open,
+    decide,
+    not_tested,
+)
 from analysis.estimates import Difference, Interval
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
@@ -13,6 +21,7 @@ from analysis.frame import Frame, group_by_depth
 from analysis.mechanism_texts import shattering as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import (
+    KNOWN_VALUES,
     MEASUREMENT_KEYS,
     NEGLIGIBLE_FRACTION,
     Explanation,
@@ -131,6 +140,7 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
         ),
         is_negligible=_is_negligible(verdict, decision, trend, differences),
         depths=(trend.shallowest, trend.deepest),
+        remedy=_choose_remedy(verdict, decision, decided),
         seeds_needed=count_seeds_if_open(decision, decided, "above", 0.0),
     )
 
@@ -155,6 +165,17 @@ def _is_negligible(
     if verdict is Verdict.REPRODUCED:
         return is_decrease_small or all(is_small.values())
     return is_decrease_small if decision.worst == TREND else is_small[decision.worst]
+
+
+def _choose_remedy(
+    verdict: Verdict, decision: Decision[int], decided: Mapping[int, Difference]
+) -> str:
+    """Return what may settle an inconclusive claim, if that is not more seeds; or empty text."""
+    if verdict is not Verdict.INCONCLUSIVE:
+        return ""
+    if any(math.isnan(difference.mean) for difference in decided.values()):
+        return KNOWN_VALUES
+    return MORE_DEPTHS if decision.verdict is Verdict.REPRODUCED else ""
 
 
 def _describe_differences(

@@ -67,7 +67,7 @@ class Outline:
         if not self.comparisons:
             return self.shared_certainty()
         claims = [claim for section in self.comparisons for claim in section.claims]
-        return STATED if any(claim.is_settled for claim in claims) else ""
+        return STATED if any(claim.states_something for claim in claims) else ""
 
     def published(self) -> list[SectionView]:
         """Return the conditions that are compared with published numbers."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from analysis.claim import Check, Claim, Verdict
+from analysis.claim import Check, Claim, Finding, Verdict
 from analysis.condition_labels import capitalise_first
 from analysis.page.badges import Badge, build_badge
 from analysis.page.certainty import describe_certainty, describe_remedy
@@ -34,8 +34,8 @@ class ClaimView:
     """A claim as a card: its name, badge and plain line, with the evidence folded.
 
     `is_question`: whether the statement asks, instead of claiming. `remedy`: what may settle it,
-    and `certainty`: how sure the outcome is; both may be empty text. `is_settled`: whether the runs
-    show that the claim holds, or that it does not.
+    and `certainty`: how sure the outcome is; both may be empty text. `states_something`:
+    whether the headline says with confidence what it found, of all values of a key or of some.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ClaimView:
     plain_line: str
     remedy: str
     certainty: str
-    is_settled: bool
+    states_something: bool
     badge: Badge
     evidence: Evidence
     notes: Sequence[str]
@@ -158,6 +158,7 @@ def view_claim(claim: Claim, seeds: str, introduction: str = "") -> ClaimView:
         introduction: the text above the card, which is not repeated as a note.
     """
     plain_line = claim.plain_words or claim.decisive_line
+    is_decided = claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED)
     return ClaimView(
         name=capitalise_first(claim.name),
         statement=capitalise_first(claim.statement),
@@ -165,7 +166,7 @@ def view_claim(claim: Claim, seeds: str, introduction: str = "") -> ClaimView:
         plain_line=end_sentence(capitalise_first(plain_line)),
         remedy=describe_remedy(claim),
         certainty=describe_certainty(claim, seeds),
-        is_settled=claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED),
+        states_something=is_decided or (isinstance(claim, Finding) and claim.states_values),
         badge=build_badge(claim),
         evidence=arrange_evidence(claim, plain_line),
         notes=[note for note in claim.notes if note != introduction],

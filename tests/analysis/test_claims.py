@@ -191,7 +191,7 @@ def test_fix_names_a_deeper_network_without_a_partner(build_frame):
     ) in fix.notes
 
 
-def test_rise_without_a_trend_needs_more_than_seeds(build_frame):
+def test_rise_without_a_trend_says_so(build_frame):
     """The deepest network is worse than the shallowest, but better than those between."""
     plain = {20: [1.0, 1.1], 32: [60.0, 61.0], 44: [61.0, 60.0], 56: [8.0, 8.1]}
     claim = judge_by_name(build_frame({"plain": plain, "residual": {}}))["degradation"]

@@ -4,7 +4,12 @@ import math
 
 import pytest
 
-from analysis.multiple_testing import bonferroni_level, holm_rejections, select_joint
+from analysis.multiple_testing import (
+    bonferroni_level,
+    hochberg_rejections,
+    holm_rejections,
+    select_directions,
+)
 from analysis.statistics import welch_difference
 
 
@@ -26,9 +31,22 @@ def test_simultaneous_level_is_bonferroni():
     assert difference.p_above(difference.lower_at(bonferroni_level(4))) == pytest.approx(0.0125)
 
 
-def test_statements_that_all_hold_need_no_correction():
-    assert select_joint({"a": 0.04, "b": 0.049}) == ["a", "b"]
-    assert select_joint({"a": 0.04, "b": 0.051}) == []  # Holm: 0.05/2
-    assert select_joint({"a": 0.02, "b": 0.04, "c": math.nan}) == []  # 0.05/3
-    assert select_joint({"a": 0.01, "b": 0.04, "c": math.nan}) == ["a"]
-    assert select_joint({}) == []
+def test_hochberg_steps_up_from_the_largest_p():
+    assert hochberg_rejections([0.04, 0.049]) == [True, True]  # each below 0.05
+    assert hochberg_rejections([0.04, 0.051]) == [False, False]  # 0.05/2
+    assert hochberg_rejections([0.024, 0.051]) == [True, False]
+    # 0.3 and 0.03 fail at 0.05 and 0.05/2, 0.016 passes at 0.05/3 and takes 0.015 along
+    assert hochberg_rejections([0.3, 0.03, 0.015, 0.016]) == [False, False, True, True]
+    assert hochberg_rejections([math.nan, 0.02]) == [False, True]
+    assert hochberg_rejections([]) == []
+
+
+def test_each_value_is_tested_in_one_direction():
+    """Five values at two sides: two families of five would leave the last one open."""
+    above = {"a": 0.0046, "b": 0.0032, "c": 0.0289, "d": 0.99, "e": 0.9999}
+    below = {key: 1 - p for key, p in above.items()}
+    below["d"], below["e"] = 0.0112, 0.0001
+    assert select_directions(above, below) == (["a", "b", "c"], ["d", "e"])
+    unknown = {"a": math.nan}
+    assert select_directions(unknown, unknown) == ([], [])
+    assert select_directions({}, {}) == ([], [])

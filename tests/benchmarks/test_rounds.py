@@ -58,6 +58,21 @@ def test_rounds_alternate_and_settling_is_not_timed():
     ]
 
 
+def test_steady_drift_leaves_the_ratio(monkeypatch):
+    """Two equal loops on a machine that takes 1 % longer for each stretch than for the last."""
+    clock = FakeClock()
+
+    class SlowingLoop:
+        def advance(self, iterations):
+            clock.now += 10.0 * 1.01**clock.calls
+            clock.calls += 1
+            return iterations
+
+    monkeypatch.setattr(clock, "calls", 0, raising=False)
+    first, second = time_rounds([SlowingLoop()] * 2, [Stretch(0, 1)] * 2, 6, clock)
+    assert summarise_ratio(second, first).median == pytest.approx(1, abs=1e-4)
+
+
 def test_speeds_are_medians_with_their_range():
     stretches = [TimedStretch(2, 20, seconds) for seconds in (4.0, 1.0, 2.0)]
     assert summarise_speed(stretches) == Spread(10.0, 5.0, 20.0)

@@ -66,6 +66,8 @@ def test_fractions_of_a_schedule_are_rounded_to_iterations(joined):
     [
         ("config.schedule.factor", (0.1, 0.2), Verdict.NOT_TESTED),
         ("config.schedule.linear_warmup", (0, 100), Verdict.NOT_TESTED),
+        ("config.schedule.linear_warmup", (20, 60), Verdict.REPRODUCED),
+        ("config.schedule.warmup.max_iterations", (33, 100), Verdict.REPRODUCED),
         ("config.schedule.evaluate_every", (40, 120), Verdict.REPRODUCED),
     ],
 )

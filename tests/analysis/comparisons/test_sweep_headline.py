@@ -6,7 +6,7 @@ import pytest
 
 from analysis.claim import Verdict, not_tested
 from analysis.claims import judge
-from analysis.comparisons import judge_each_comparison
+from analysis.comparisons import construction, judge_each_comparison
 from analysis.comparisons.value_sentences import describe_fixes, join_labels, join_values, locate
 from analysis.conditions import list_conditions
 from analysis.headline import write_headline
@@ -105,7 +105,7 @@ def test_networks_at_chance_are_named_where_others_do_not_get_worse(joined):
     plain = {20: FLAT[20], 32: FLAT[56], 56: UNTRAINED[56]}
     text = head(sweep(joined, v8=plain, v16=plain, residual=None))
     assert text.startswith("At no width tried (8 and 16) do plain networks get worse with depth")
-    assert "No better than chance: width 8: 56 layers; width 16: 56 layers." in text
+    assert "(no better than chance: width 8: 56 layers; width 16: 56 layers)." in text
 
 
 def test_depths_that_are_compared_are_those_better_than_chance(joined):
@@ -122,6 +122,26 @@ def test_values_are_named_jointly_with_95_percent_confidence(joined):
     others = {f"v{width}": WIDE for width in range(20, 29)}
     text = head(sweep(joined, v8=slightly_worse, residual=None, **others))
     assert text.startswith("The runs do not settle at which width plain networks get worse")
+
+
+def test_trend_counts_among_what_holds_jointly(joined):
+    """The deepest networks are worse at both widths; at one, those between are worse still."""
+    rising = {20: [1.0, 1.2, 1.1], 32: [20.0, 21.0, 22.0], 56: [57.0, 59.0, 58.0]}
+    falling = {20: [1.0, 1.2, 1.1], 32: [80.0, 81.0, 82.0], 56: [10.0, 40.0, 25.0]}
+    text = head(sweep(joined, v8=rising, v16=falling, residual=None))
+    assert "get worse with depth at width 8" in text
+    assert "at width 16 that is undecided" in text
+
+
+def test_open_finding_says_whether_its_headline_states_something(joined):
+    frames = {
+        True: sweep(joined, v8=WORSE, v16=WIDE, residual=None),
+        False: sweep(joined, v8=WIDE, v16=WIDE, residual=None),
+    }
+    for states_values, frame in frames.items():
+        ((_, claims),) = judge_each_comparison(frame, {"digits": 2.0})
+        assert claims[0].verdict is Verdict.INCONCLUSIVE
+        assert claims[0].states_values == states_values
 
 
 def test_values_where_shortcuts_help_are_named_jointly(joined):
@@ -274,7 +294,9 @@ def test_untested_comparison_does_not_lead(joined):
 
 def test_reason_of_several_claims_is_given_once():
     reason = "6 of 6 constructed runs are missing"
-    claims = [not_tested(name, "", [reason]) for name in ("construction", "kept")]
+    claims = [
+        not_tested(name, "", [reason]) for name in (construction.EXISTENCE, construction.RETAINED)
+    ]
     frame = make_frame({"plain": WORSE, "constructed": FLAT})
     is_lost = frame.runs["family"] == "constructed"
     frame.runs.loc[is_lost, "state"] = "missing"

@@ -9,6 +9,7 @@ from analysis.claim import Verdict
 from analysis.figures import responses as figures
 from analysis.figures import style
 from analysis.mechanisms import responses
+from analysis.mechanisms.base import KNOWN_VALUES
 from tests.support.drawings import heights_by_label
 from tests.support.probe_tables import responses_table
 
@@ -112,6 +113,8 @@ def test_unknown_response_gives_no_number(explain):
     ).claims:
         assert claim.verdict is Verdict.INCONCLUSIVE
         assert claim.plain_words.startswith("Not known: ")
+        assert claim.remedy == KNOWN_VALUES
+        assert "nan" not in claim.decisive_line
 
 
 def test_several_depths_need_more_to_contradict(explain):

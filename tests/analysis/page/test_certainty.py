@@ -51,10 +51,10 @@ def test_claims_that_are_equally_sure_share_a_line():
     assert join_certainties(["Sure."]) == join_certainties(["", ""]) == ""
 
 
-@pytest.mark.parametrize(("settled", "line"), [([False, True], STATED), ([False, False], "")])
-def test_headline_of_a_comparison_is_certain_if_it_answers_a_question(settled, line):
-    """An open question beside an answered one does not call the headline open."""
-    claims = [SimpleNamespace(is_settled=is_settled) for is_settled in settled]
+@pytest.mark.parametrize(("stated", "line"), [([False, True], STATED), ([False, False], "")])
+def test_headline_of_a_comparison_is_certain_if_it_states_something(stated, line):
+    """An open question beside what is stated does not call the headline open."""
+    claims = [SimpleNamespace(states_something=is_stated) for is_stated in stated]
     outline = Outline([SimpleNamespace(claims=claims)], conditions=[], mechanisms=[])
     assert outline.certainty_line() == line
     assert outline.shared_certainty() == ""
