@@ -34,6 +34,7 @@ from degradation.records.schema import (
     CODE_FILE,
     LANDSCAPE_DIR,
     METRICS_FILE,
+    PROBES_FILE,
     State,
 )
 from degradation.records.trained_code import (
@@ -45,6 +46,7 @@ from degradation.records.trained_code import (
     Relation,
 )
 from degradation.run import RunFailed, train
+from degradation.run_probes import ProbesFailed, run_landscape, run_probes
 from degradation.sweep import code_states
 from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.planned_runs import describe_planned_run
@@ -194,6 +196,29 @@ def test_landscape_of_earlier_weights_is_removed(trained, tiny, monkeypatch):
 
 
 @pytest.mark.usefixtures("other_code")
+@pytest.mark.parametrize("measure", [run_probes, run_landscape])
+def test_outdated_run_is_not_measured(trained, measure, monkeypatch):
+    config, record = trained
+    probes = record.read(PROBES_FILE)
+    scale_residuals(monkeypatch)
+    line = (
+        rf"^{record.run_id}: was trained by code .*\(changed: .* retrain_outdated=true retrains it$"
+    )
+    with pytest.raises(ProbesFailed, match=line):
+        measure(config)
+    assert record.read(PROBES_FILE) == probes
+    assert not any(record.valid_rows(name) for name in record.list_landscape_files())
+
+
+@pytest.mark.usefixtures("other_code")
+def test_run_of_an_earlier_release_is_measured_without_a_comparison(trained, monkeypatch):
+    config, record = trained
+    record.path(CODE_FILE).unlink()
+    monkeypatch.delattr(code_comparison, "_repeat_first_evaluation")
+    assert run_probes(config) == "explained"
+
+
+@pytest.mark.usefixtures("other_code")
 def test_early_evaluation_decides_for_an_older_record(trained, monkeypatch):
     """A release without code.jsonl kept no losses, but an evaluation after four iterations."""
     config, record = trained
@@ -309,6 +334,23 @@ def test_code_that_raises_is_undecided(trained, monkeypatch):
     monkeypatch.setattr(Block, "apply_convolutions", fail)
     assert verify_trained_code(*trained).state is CodeState.UNVERIFIED
     assert train(trained[0]) is State.DONE
+
+
+@pytest.mark.usefixtures("other_code")
+def test_failed_comparison_restores_the_threads(trained, monkeypatch):
+    config, record = trained
+    (row,) = read_rows(record)
+    row[ENVIRONMENT]["threads"] = 2
+    record.rewrite_rows(CODE_FILE, [row])
+    used = []
+
+    def fail(*_):
+        used.append(torch.get_num_threads())
+        raise KeyError
+
+    monkeypatch.setattr(code_comparison, "measure_first_updates", fail)
+    assert verify_trained_code(config, record).state is CodeState.UNVERIFIED
+    assert (used, torch.get_num_threads()) == ([2], config.threads)
 
 
 @pytest.mark.usefixtures("other_code")

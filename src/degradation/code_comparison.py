@@ -159,8 +159,10 @@ def _compare_first_updates(config: Config, row: Row) -> Comparison:
         return UNDECIDED
     threads = environment.get("threads", config.threads)
     make_reproducible(threads, config.precision)
-    numbers = measure_first_updates(config, load_dataset(config.data), device)
-    make_reproducible(config.threads, config.precision)
+    try:
+        numbers = measure_first_updates(config, load_dataset(config.data), device)
+    finally:
+        make_reproducible(config.threads, config.precision)
     is_same_machine = environment == describe_machine(device, threads)
     # otherwise the same code may give other bits
     is_same_machine &= config.precision.deterministic

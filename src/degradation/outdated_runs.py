@@ -7,7 +7,8 @@ from degradation.config import Config, ConfigError
 from degradation.progress import notify
 from degradation.records.record import Record
 from degradation.records.schema import CHECKPOINT_FILE, RecordError
-from degradation.records.trained_code import CodeState
+from degradation.records.trained_code import CodeState, read_trained_code
+from degradation.sweep.runs import SweepRun
 
 log = logging.getLogger(__name__)
 
@@ -70,4 +71,21 @@ def check_parent(config: Config, record: Record) -> None:
         raise RecordError(
             f"{record.run_id}: {trained.describe_outdated()}, so no network can be constructed"
             " from it; retrain_outdated=true retrains it"
+        )
+
+
+def check_measured_run(run: SweepRun) -> None:
+    """Raise RecordError if a run is outdated: its weights belong to a network of other code.
+
+    As before a sweep (`degradation.sweep.code_states`), neither a published record nor one of an
+    earlier release is compared.
+    """
+    record = run.record
+    trained = read_trained_code(record, run.hashed)
+    if trained.published_state is None and trained.trained_row is not None:
+        trained = verify_trained_code(run.config, record)
+    if trained.state is CodeState.OUTDATED:
+        raise RecordError(
+            f"{trained.describe_outdated()}, so its networks cannot be measured;"
+            " train.py with retrain_outdated=true retrains it"
         )

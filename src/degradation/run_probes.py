@@ -21,6 +21,7 @@ from degradation.data.loaders import build_loader
 from degradation.data.random_streams import build_generator
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
+from degradation.outdated_runs import check_measured_run
 from degradation.probes.landscape import LossSurface, draw_direction
 from degradation.probes.measure import (
     can_measure,
@@ -73,7 +74,8 @@ def run_probes(config: Config) -> str:
         `explained`, or `diverged` if the run diverged: then nothing is measured.
 
     Raises:
-        ProbesFailed: the run is unfinished, or its record, data or installation cannot be used.
+        ProbesFailed: the run is unfinished or outdated, or its record, data or installation cannot
+            be used.
         ConfigError: the device or the precision is not available.
     """
     return _measure_finished_run(config, _run_probes)
@@ -127,6 +129,7 @@ def _run_probes(run: SweepRun, device: torch.device) -> None:
         if not missing:
             log.info("%s: already %s", run.run_id, EXPLAINED)
             return
+        check_measured_run(run)
         _run_missing_probes(run.config, record, device, missing)
         _mirror(run.config, record)
 
@@ -203,6 +206,7 @@ def _measure_points(run: SweepRun, device: torch.device) -> None:
         missing = list_pending_points(landscape, record)
         if not missing:
             return
+        check_measured_run(run)
         dataset = load_dataset(config.data)
         loader = build_loader(dataset, config, device)
         network = _load_network(config.schedule.iterations, config, record, dataset, device)
