@@ -14,7 +14,8 @@ def load_network(
 ) -> nn.Module:
     """Return the run's network after `iteration` updates, on the CPU and in train mode.
 
-    Iteration 0 needs no snapshot: the network is initialised again from the run's seed.
+    Iteration 0 needs no snapshot: the network is initialised again from the run's seed. Only a
+    constructed network, which starts from its parent's weights, needs one.
 
     Args:
         channels: number of channels of the images.
@@ -29,6 +30,11 @@ def load_network(
         _load_weights(network, record, WEIGHTS_FILE)
     elif iteration > 0 or record.path(snapshot).exists():
         _load_weights(network, record, snapshot)
+    elif config.model.grown_from is not None:
+        raise RecordError(
+            f"{record.run_id}: has no weights of iteration 0; a constructed network needs"
+            " schedule.snapshots=[0] for that"
+        )
     return network
 
 

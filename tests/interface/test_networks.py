@@ -97,6 +97,25 @@ def test_missing_snapshot_is_one_line(plain_run):
         plain_run.network(7)
 
 
+def test_constructed_network_has_a_start_only_as_a_snapshot(tiny_keys):
+    without = _train_constructed(tiny_keys, snapshots=[])
+    line = (
+        rf"^{without.run_id}: has no weights of iteration 0; .* schedule.snapshots=\[0\] for that$"
+    )
+    with pytest.raises(degradation.UserError, match=line):
+        without.network(0)
+    run = _train_constructed(tiny_keys, snapshots=[0])
+    start = degradation.measure_errors(run.network(0), "digits", device="cpu")
+    assert start[CLEAN_ERROR] == run.curve().iloc[0][CLEAN_ERROR]
+
+
+def _train_constructed(tiny_keys, snapshots):
+    keys = {"model.depth": 14, "model.grown_from": 8, "schedule.snapshots": snapshots}
+    return degradation.train(
+        "constructed", **(tiny_keys | {"overrides": tiny_keys["overrides"] | keys})
+    )
+
+
 @pytest.mark.parametrize("name", ["channels", "classes"])
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "3"])
 def test_images_need_positive_counts(name, value):

@@ -42,8 +42,8 @@ class TrainedRun:
         moving averages that the network holds.
 
         Args:
-            iteration: return the network after so many updates instead: 0, or one that
-                `schedule.snapshots` lists.
+            iteration: return the network after so many updates instead: one that
+                `schedule.snapshots` lists, or 0. A constructed network has 0 only if it is listed.
 
         Raises:
             UserError: the record lacks these weights, or they cannot be used.
