@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from degradation.config import CONF
+from degradation.config import CONF, ConfigError
 from degradation.data.datasets import load_dataset
 from degradation.data.random_streams import Shard
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, OUTCOME, REASON, State
 from degradation.run import train
 from degradation.sweep.runs import expand_runs
-from degradation.training import serialization
-from degradation.training.distributed import SINGLE, init_distributed
+from degradation.training import distributed, serialization
+from degradation.training.distributed import SINGLE, WorkerGroup, init_distributed
 from degradation.training.trainer import Trainer
 
 TRAIN = str(CONF.parent / "experiments" / "train.py")
@@ -176,6 +177,35 @@ def test_shards_partition_a_batch_in_order():
         shares = [Shard(rank, count) for rank in range(count)]
         assert torch.equal(torch.cat([share.select(batch) for share in shares]), batch)
         assert all(sum(share.has_batch(number) for share in shares) == 1 for number in range(9))
+
+
+def build_norms(*momenta):
+    return nn.Sequential(*[nn.BatchNorm2d(3, momentum=momentum) for momentum in momenta])
+
+
+def test_each_layers_averages_decay_by_its_own_momentum(monkeypatch):
+    """Both processes compute the same parts: the merged averages are those after both, in order."""
+    parts = torch.randn(2, 5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    single, shared = build_norms(0.1, 0.3, 0.0), build_norms(0.1, 0.3, 0.0)
+    for part in (*parts, *parts):
+        single(part)
+
+    def gather_equal(gathered, own):
+        for tensor in gathered:
+            tensor.copy_(own)
+
+    monkeypatch.setattr(distributed.dist, "all_gather", gather_equal)
+    with WorkerGroup(Shard(0, 2)).merged_batchnorm(shared, bn_parts=4):
+        for part in parts:
+            shared(part)
+    for name, buffer in single.named_buffers():
+        torch.testing.assert_close(shared.get_buffer(name), buffer)
+
+
+def test_averages_without_a_momentum_are_refused():
+    with pytest.raises(ConfigError, match=r"^model.network: a BN layer with momentum=None cannot"):
+        WorkerGroup(Shard(0, 2)).wrap(build_norms(0.1, None), bn_parts=2)
+    SINGLE.wrap(build_norms(0.1, None), bn_parts=2)
 
 
 def losses(folder, *overrides):

@@ -52,10 +52,15 @@ class WorkerGroup:
         Args:
             bn_parts: number of parts of the whole batch that BN normalises separately; a multiple
                 of the number of processes.
+
+        Raises:
+            ConfigError: several processes cannot train this network, because a BN layer has no
+                momentum.
         """
         own_parts = SplitBatch(network, bn_parts // self.shard.count)
         if self.is_single:
             return own_parts
+        _check_momenta(network)
         # a forward pass that draws may skip layers, whose parameters then have no gradients
         return DistributedDataParallel(
             own_parts, forward_sync_buffers=False, find_unused_parameters=is_random(network)
@@ -125,8 +130,7 @@ class WorkerGroup:
         dist.all_gather(gathered, own)
 
         own_parts = bn_parts // self.shard.count
-        momentum = norms[0].momentum or 0.0
-        decay = (1 - momentum) ** own_parts  # weight of the old average after one process's parts
+        decay = _moving_average_decays(norms, own_parts)
         merged = before
         for after in gathered:
             merged = decay * merged + (after - decay * before)
@@ -161,6 +165,26 @@ def _moving_averages(norms: list[BatchNorm]) -> list[Tensor]:
     for norm in norms:
         averages += [norm.running_mean, norm.running_var]
     return [average for average in averages if average is not None]
+
+
+def _moving_average_decays(norms: list[BatchNorm], updates: int) -> Tensor:
+    """Return the weight of each old moving average after so many updates, flattened."""
+    decays = []
+    for norm in norms:
+        assert norm.momentum is not None  # `_check_momenta`
+        decay = (1 - norm.momentum) ** updates
+        decays += [torch.full_like(average, decay) for average in _moving_averages([norm])]
+    return _flatten(decays)
+
+
+def _check_momenta(network: nn.Module) -> None:
+    """Raise ConfigError if a BN layer averages over all batches so far: those cannot be merged."""
+    for norm in batchnorm_layers(network):
+        if norm.momentum is None:
+            raise ConfigError(
+                "model.network: a BN layer with momentum=None cannot be trained by several"
+                " processes; allowed: a number as its momentum, or one process"
+            )
 
 
 def _flatten(buffers: list[Tensor]) -> Tensor:
