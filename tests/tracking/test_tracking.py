@@ -1,10 +1,13 @@
 """W&B mirrors the record row for row, after a resume too, and never disturbs the training."""
 
+import fcntl
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,11 +18,14 @@ from PIL import Image
 
 from degradation import recorded_training
 from degradation.config import Tracking
-from degradation.records.schema import METRICS_FILE, PROBES_FILE, State
+from degradation.records.locks import is_held
+from degradation.records.schema import LOCK_FILE, METRICS_FILE, PROBES_FILE, State
 from degradation.run import train
 from degradation.signals import Interrupted
 from degradation.sweep.runs import locate_run
+from degradation.tracking import wandb_process
 from degradation.tracking.mirror import mirror, mirror_analysis
+from degradation.tracking.wandb_process import wandb_session
 
 WANDB = Path(sys.executable).with_name("wandb")
 OFFLINE = Tracking("offline", "resnet-degradation", None, 20.0, False)
@@ -193,6 +199,49 @@ def test_unwritable_root_token_is_reported_once(tiny, caplog):
     assert train(config) is State.DONE
     assert caplog.text.count("W&B cannot be started") == 1
     assert len(record.valid_prefix(METRICS_FILE)) == 3
+
+
+def test_wandb_that_cannot_be_imported_is_reported_once(tiny, monkeypatch, caplog):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wandb"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "wandb.sdk", None)  # an incomplete installation
+    config = tiny("tracking=offline")
+    assert train(config) is State.DONE
+    line = "W&B cannot be started (wandb cannot be imported (ModuleNotFoundError: "
+    assert caplog.text.count(line) == caplog.text.count("W&B") == 1
+    assert len(locate_run(config).record.valid_prefix(METRICS_FILE)) == 3
+
+
+@pytest.fixture
+def no_wandb(monkeypatch):
+    """Replace what starts wandb in a session by nothing."""
+    monkeypatch.setattr(wandb_process, "import_wandb", lambda: None)
+    monkeypatch.setattr(wandb_process.WandbProcess, "open", lambda self: None)
+    monkeypatch.setattr(wandb_process.WandbProcess, "close", lambda self: None)
+
+
+@pytest.mark.usefixtures("no_wandb")
+def test_session_keeps_a_new_folder_that_is_not_locked_yet(tmp_path):
+    new, stale = tmp_path / ".tmp-new", tmp_path / ".tmp-stale"
+    new.mkdir()
+    stale.mkdir()
+    os.utime(stale, (0, 0))
+    with wandb_session(tmp_path / ".tmp-own", 1.0):
+        assert sorted(tmp_path.iterdir()) == [new, tmp_path / ".tmp-own"]
+
+
+@pytest.mark.usefixtures("no_wandb")
+def test_session_waits_while_another_process_tests_its_lock(tmp_path, monkeypatch):
+    own = tmp_path / ".tmp-own"
+    own.mkdir()
+    monkeypatch.setattr(wandb_process, "_remove_stale", lambda scratch: None)
+    with open(own / LOCK_FILE, "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        release = threading.Timer(0.2, fcntl.flock, (file, fcntl.LOCK_UN))
+        release.start()
+        with wandb_session(own, 1.0):
+            assert is_held(own / LOCK_FILE)
+        release.join()
 
 
 def test_full_disk_under_an_offline_run_is_reported(tmp_path, monkeypatch, caplog):

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -31,6 +32,10 @@ Result = TypeVar("Result")
 
 # Extra seconds beyond wandb's own timeout before wandb-core is killed, which ends the call.
 GRACE_S = 5.0
+# `is_held` in another process takes the lock for an instant.
+LOCK_TIMEOUT_S = 1.0
+# A process locks its scratch folder long before the folder has this age.
+LOCKED_AFTER_S = 60.0
 # wandb prints this when it gives up because of the server's response.
 REJECTION_MESSAGE = "Fatal error while uploading data"
 # wandb neither reports its errors to its makers nor prints which settings files it reads.
@@ -156,7 +161,7 @@ def wandb_session(scratch: Path, timeout_s: float) -> Iterator[WandbProcess]:
         timeout_s: how long wandb itself waits in one call, in seconds.
 
     Raises:
-        WandbError: wandb cannot be started.
+        WandbError: wandb cannot be imported or started.
         LockTimeout: another process uses the scratch folder.
         OSError: the scratch folder cannot be created.
     """
@@ -164,23 +169,33 @@ def wandb_session(scratch: Path, timeout_s: float) -> Iterator[WandbProcess]:
     scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        stack.enter_context(hold(scratch / LOCK_FILE, 0.0))
-        process = WandbProcess(scratch, timeout_s)
-        stack.callback(process.close)
+        stack.enter_context(hold(scratch / LOCK_FILE, LOCK_TIMEOUT_S))
         for name in CACHE_VARIABLES:
             if name not in os.environ:
                 os.environ[name] = str(scratch)
                 stack.callback(os.environ.pop, name, None)
         import_wandb()
+        process = WandbProcess(scratch, timeout_s)
+        stack.callback(process.close)
         process.open()
         yield process
 
 
 def _remove_stale(scratch: Path) -> None:
-    """Remove the scratch folders that no process holds."""
+    """Remove the scratch folders that no process holds, except new ones of other processes."""
     for folder in (scratch, *scratch.parent.glob(f"{TEMPORARY}*")):
+        if folder != scratch and _is_new(folder):
+            continue
         if not is_held(folder / LOCK_FILE):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_new(folder: Path) -> bool:
+    """Return whether the process that created a folder may not have locked it yet."""
+    try:
+        return time.time() - folder.stat().st_mtime < LOCKED_AFTER_S
+    except OSError:  # removed meanwhile
+        return True
 
 
 def _tear_down() -> None:
@@ -212,13 +227,19 @@ def import_wandb() -> None:
 
     It creates them at import. Pool jobs exit without running atexit handlers, so wandb would not
     remove them.
+
+    Raises WandbError.
     """
     os.environ.update(QUIET_ENVIRONMENT)
     if "wandb" not in sys.modules:
         folder = tempfile.mkdtemp(prefix="wandb-")
         multiprocessing.util.Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=0)
-        with _temporary_files_in(Path(folder)):
-            importlib.import_module("wandb")
+        try:
+            with _temporary_files_in(Path(folder)):
+                importlib.import_module("wandb")
+        except Exception as error:  # an incomplete installation may raise anything
+            reason = describe_error(f"{type(error).__name__}: {error}")
+            raise WandbError(f"wandb cannot be imported ({reason})") from None
 
 
 @contextmanager
