@@ -1,5 +1,6 @@
 """A run and its record: repeated, interrupted, failed, skipped."""
 
+import errno
 import json
 import signal
 from contextlib import ExitStack
@@ -194,6 +195,20 @@ def test_done_run_is_skipped(tiny, monkeypatch):
     assert train(config) is State.DONE
 
 
+def test_done_run_in_a_read_only_record_root_is_skipped(tiny, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    config = tiny()
+    train(config)
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for name in ("lock", "remove_leftovers"):
+        monkeypatch.setattr(Record, name, refuse)
+    assert train(config) is State.DONE
+    assert caplog.text.count("already done") == 1
+
+
 def test_run_waits_for_another_processs_lock(tiny, monkeypatch):
     """Nothing is trained or written while the lock is held; then the run is already done."""
     config = tiny()
@@ -342,7 +357,7 @@ def test_overflow_in_an_evaluation_is_not_divergence(tiny, compose_config):
 
 def test_record_root_that_is_a_file_is_refused(tiny, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFailed, match=r"Not a directory|File exists"):
+    with pytest.raises(RunFailed, match=r"is not a zip archive; allowed: a folder"):
         train(tiny(f"record_root={tmp_path / 'file'}"))
 
 

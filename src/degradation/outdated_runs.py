@@ -6,16 +6,32 @@ from degradation.code_comparison import verify_trained_code
 from degradation.config import Config, ConfigError
 from degradation.progress import notify
 from degradation.records.record import Record
-from degradation.records.schema import CHECKPOINT_FILE, RecordError
+from degradation.records.schema import CHECKPOINT_FILE, RecordError, State
 from degradation.records.trained_code import CodeState, read_trained_code
 from degradation.sweep.runs import SweepRun
 
 log = logging.getLogger(__name__)
 
 
-def is_outdated(config: Config, record: Record) -> bool:
-    """Return whether the current code no longer reproduces the numbers of a run."""
+def needs_training(config: Config, record: Record) -> bool:
+    """Return whether a run is unfinished, or outdated and `retrain_outdated` is true."""
+    if record.outcome(verify_contents=True) is None:
+        return True
+    if not config.retrain_outdated:
+        return False
     return verify_trained_code(config, record).state is CodeState.OUTDATED
+
+
+def report_finished(config: Config, record: Record) -> State | None:
+    """Return the outcome of a run that stays as it is, or None if there may be something to do.
+
+    Nothing is locked, so the record root may be read-only. An outdated run is only reported.
+    """
+    outcome = None if config.retrain_outdated else record.final_outcome()
+    if outcome is not None:
+        log.info("%s: already %s", record.run_id, outcome)
+        discard_if_outdated(config, record)
+    return outcome
 
 
 def discard_if_outdated(config: Config, record: Record) -> bool:

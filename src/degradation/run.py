@@ -24,7 +24,7 @@ from degradation.data.errors import DataError
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
 from degradation.external_code import locate_error
-from degradation.outdated_runs import discard_if_outdated, is_outdated
+from degradation.outdated_runs import discard_if_outdated, needs_training, report_finished
 from degradation.progress import notify
 from degradation.recorded_training import train_and_record
 from degradation.records.locks import NO_TIMEOUT
@@ -92,8 +92,11 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
         check_installation()
         device = choose_device(config.device)
         check_precision(device, config.precision)
+        finished = report_finished(config, record)
+        if finished is not None:
+            return finished
         parent = parent_config(config)
-        if parent is not None and _needs_parent(config, record):
+        if parent is not None and needs_training(config, record):
             train(parent)
         with _wait_for_lock(record):
             record.remove_leftovers()
@@ -137,13 +140,6 @@ def _restore_finished_record(record: Record) -> State | None:
     # left behind if a process was killed between writing DONE and removing the checkpoint
     record.path(CHECKPOINT_FILE).unlink(missing_ok=True)
     return outcome
-
-
-def _needs_parent(config: Config, record: Record) -> bool:
-    """Return whether a constructed network has to be grown from its parent."""
-    if record.outcome(verify_contents=True) is None:
-        return True
-    return config.retrain_outdated and is_outdated(config, record)
 
 
 def run_worker(config: Config, group: WorkerGroup) -> None:
