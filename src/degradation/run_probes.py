@@ -202,6 +202,7 @@ def _measure_points(run: SweepRun, device: torch.device) -> None:
     name = f"{LANDSCAPE_DIR}/{landscape.part + 1:03d}-of-{landscape.parts:03d}.jsonl"
     record.path(LANDSCAPE_DIR).mkdir(exist_ok=True)
     with record.lock_file(name):
+        record.remove_leftovers_of(name)
         record.rewrite_rows(name, record.valid_rows(name))
         missing = list_pending_points(landscape, record)
         if not missing:

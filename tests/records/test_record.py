@@ -106,6 +106,26 @@ def test_failed_write_leaves_only_the_old_file(record, monkeypatch):
     assert not list(record.folder.glob(".tmp-*"))
 
 
+def test_leftovers_of_a_landscape_are_removed_by_their_own_job(record):
+    """A job of another part may be writing them: it holds only the lock of its own file."""
+    part, other_part = f"{LANDSCAPE_DIR}/001-of-002.jsonl", f"{LANDSCAPE_DIR}/002-of-002.jsonl"
+    leftovers = {
+        name: record.path(f"{folder}.tmp-{file}-12345678")
+        for name, folder, file in [
+            (METRICS_FILE, "", METRICS_FILE),
+            (part, f"{LANDSCAPE_DIR}/", "001-of-002.jsonl"),
+            (other_part, f"{LANDSCAPE_DIR}/", "002-of-002.jsonl"),
+        ]
+    }
+    record.path(LANDSCAPE_DIR).mkdir()
+    for path in leftovers.values():
+        path.touch()
+    record.remove_leftovers()
+    assert [name for name, path in leftovers.items() if path.exists()] == [part, other_part]
+    record.remove_leftovers_of(part)
+    assert [name for name, path in leftovers.items() if path.exists()] == [other_part]
+
+
 def test_state_follows_from_the_files(tmp_path, record):
     assert Record(tmp_path, "absent").state() is State.MISSING
     record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0})

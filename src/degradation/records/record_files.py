@@ -121,7 +121,9 @@ class RecordFiles:
         return values
 
     def remove_leftovers(self) -> None:
-        """Remove the temporary files of a killed attempt.
+        """Remove the temporary files of a killed attempt. The caller holds the run's lock.
+
+        Those of the loss landscape may be in use: each of its files has a lock of its own.
 
         Raises:
             RecordError: the record contains a symbolic link, which may point outside it.
@@ -131,8 +133,14 @@ class RecordFiles:
                 raise RecordError(
                     f"{path}: is a symbolic link; a record must not contain one. Remove the link."
                 )
-            if path.name.startswith(TEMPORARY):
-                path.unlink()
+            if path.name.startswith(TEMPORARY) and path.parent.name != LANDSCAPE_DIR:
+                path.unlink(missing_ok=True)
+
+    def remove_leftovers_of(self, name: str) -> None:
+        """Remove the temporary files of killed writes of one file. The caller holds its lock."""
+        path = self.path(name)
+        for temporary in path.parent.glob(f"{TEMPORARY}{path.name}-*"):
+            temporary.unlink(missing_ok=True)
 
     # --- rows
 
