@@ -117,13 +117,16 @@ def print_networks(costs: pd.DataFrame, keys: Sequence[str]) -> None:
         left=("remaining_iterations", "sum"),
         multiply_adds=("multiply_adds", "first"),
         hours=("hours", "sum"),
+        unknown=("is_unknown", "any"),
     )
+    networks.loc[networks.pop("unknown"), "hours"] = math.nan
     formatters = {
         "left": "{:,}".format,
         "multiply_adds": "{:,}".format,
         "hours": "{:,.2f}".format,
     }
-    print(networks.reset_index().to_string(index=False, formatters=formatters))
+    table = networks.reset_index()
+    print(table.to_string(index=False, formatters=formatters, na_rep="unknown"))
 
 
 def print_totals(costs: pd.DataFrame, name: str, rate: str, capacity: Capacity) -> None:
@@ -144,7 +147,13 @@ def print_totals(costs: pd.DataFrame, name: str, rate: str, capacity: Capacity) 
         print(f"at once: {devices} ({capacity.description}; --devices sets the number)")
     else:
         print(f"at once: {devices} ({capacity.description})")
-    hours_together = makespan(costs["hours"], devices)
+    unknown = int(costs["is_unknown"].sum())
+    if unknown:
+        print(
+            f"hours: unknown for {format_count(unknown, 'run')} of networks without convolutions"
+            " and linear layers, whose multiply-adds are not counted"
+        )
+    hours_together = makespan(costs["hours"].dropna(), devices)
     print(
         f"hours: {costs['hours'].sum():,.2f} one run after another;"
         f" {hours_together:,.2f} with {devices} at once"
@@ -195,6 +204,7 @@ def main() -> None:
     costs = pd.DataFrame(vars(cost) for cost in estimate_costs(runs, rates, assumed_rate))
     costs["is_done"] = costs["remaining_iterations"] == 0
     costs["hours"] = costs["seconds"] / 3600
+    costs["is_unknown"] = costs["hours"].isna()
     if rates:
         rate = (
             f"measured in {format_count(len(rates), 'run')} in {root} on {device}"

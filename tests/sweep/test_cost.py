@@ -1,5 +1,6 @@
 """The cost of a sweep: what remains to be trained, how long that takes, and its disk space."""
 
+import math
 import re
 import runpy
 import subprocess
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from degradation.config import CONF, ConfigError
+from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, SECONDS, State
 from degradation.records.trained_code import CodeState
 from degradation.run import train
@@ -17,6 +19,7 @@ from degradation.sweep import cost as cost_module
 from degradation.sweep.cost import (
     PASSES,
     MeasuredRate,
+    NetworkSize,
     estimate_costs,
     find_nearest_rate,
     list_network_keys,
@@ -118,6 +121,25 @@ def test_nearest_networks_give_the_rate():
     assert find_nearest_rate(90, []) is None
 
 
+def test_network_without_counted_layers_neither_gives_nor_gets_a_rate(finished, monkeypatch):
+    """A user's network may consist of layers whose multiply-adds are not counted."""
+    assert find_nearest_rate(100, [MeasuredRate(0, 0.0), MeasuredRate(200, 3.0)]) == 3.0
+    assert find_nearest_rate(0, [MeasuredRate(200, 3.0)]) is None
+    monkeypatch.setattr(cost_module, "_measure_size", lambda *_: NetworkSize(0, 100))
+    runs = [locate_run(replace(finished, seed=seed)) for seed in (finished.seed, 1)]
+    done, missing = estimate_costs(runs, [MeasuredRate(200, 3.0)], 1.0)
+    assert done.seconds == 0
+    assert math.isnan(missing.seconds)
+
+
+def test_recorded_run_without_counted_layers_gives_no_rate(finished, monkeypatch):
+    record = locate_run(finished).record
+    metadata = record.read_metadata()
+    metadata["census"]["multiply_adds"] = 0
+    monkeypatch.setattr(Record, "read_metadata", lambda _self: metadata)
+    assert read_rates(record.root, "cpu", finished) == []
+
+
 def test_makespan_starts_the_longest_first():
     assert makespan([1, 2, 3, 4], 1) == 10
     assert makespan([1, 2, 3, 4], 2) == 5
@@ -194,6 +216,20 @@ def test_plan_prints_the_seeds_that_claims_need(tmp_path, monkeypatch, capsys):
         "  no degradation: 29, if both depths have the same error in residual networks",
         "  the fix: 14, if plain-32 minus residual-32 is 5 points",
     ]
+
+
+def test_plan_says_which_hours_are_unknown(tmp_path, monkeypatch, capsys):
+    def measure_size(model, _data):
+        return NetworkSize(0 if model.depth == 32 else 10**6, 100)
+
+    monkeypatch.setattr(cost_module, "_measure_size", measure_size)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["plan.py", *SMALL_PLAN, "model=plain", "--devices=2"])
+    runpy.run_path(str(PLAN))["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith("unknown") for line in lines[:3]] == [False, False, True]
+    assert any(line.startswith("hours: unknown for 1 run of networks without") for line in lines)
+    assert re.search(r"hours: [\d.]+ on one device; [\d.]+ on 2 at once", "\n".join(lines))
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class RunCost:
     remaining_iterations: int
     multiply_adds: int  # those for one image forward
     work: float  # multiply-adds of the remaining iterations, forward and backward
-    seconds: float  # time of the remaining iterations
+    seconds: float  # time of the remaining iterations; NaN if no multiply-adds are counted
     record_bytes: int  # size of the finished record
     checkpoint_bytes: int  # size of its checkpoint, in addition, while the run is trained
 
@@ -109,6 +109,7 @@ def _estimate_cost(run: SweepRun, size: NetworkSize, rate: float) -> RunCost:
     schedule = config.schedule
     remaining = schedule.iterations - _count_completed_iterations(run, state)
     work = float(remaining * config.optim.batch_size * size.multiply_adds * PASSES)
+    is_known = size.multiply_adds > 0 or remaining == 0
     evaluations = len(list(evaluation_iterations(schedule.iterations, schedule.evaluate_every)))
     weights_files = 1 + len(schedule.snapshots)
     state_values: int = OPTIMIZERS.facts(config.optim.name)["state_values"]
@@ -120,7 +121,7 @@ def _estimate_cost(run: SweepRun, size: NetworkSize, rate: float) -> RunCost:
         remaining_iterations=remaining,
         multiply_adds=size.multiply_adds,
         work=work,
-        seconds=work / rate,
+        seconds=work / rate if is_known else math.nan,
         record_bytes=size.weights_bytes * weights_files + evaluations * ROW_BYTES,
         checkpoint_bytes=size.weights_bytes * (1 + state_values) * REPLACEMENT_FACTOR,
     )
@@ -159,11 +160,15 @@ def _is_outdated(run: SweepRun) -> bool:
 
 
 def find_nearest_rate(multiply_adds: int, rates: Iterable[MeasuredRate]) -> float | None:
-    """Return the median rate of the networks nearest in size, or None without any rate."""
+    """Return the median rate of the networks nearest in size, or None without any rate.
+
+    Networks of layers whose multiply-adds are not counted have no size, and are ignored.
+    """
     rates_by_size: dict[int, list[float]] = {}
     for measured in rates:
-        rates_by_size.setdefault(measured.multiply_adds, []).append(measured.rate)
-    if not rates_by_size:
+        if measured.multiply_adds > 0:
+            rates_by_size.setdefault(measured.multiply_adds, []).append(measured.rate)
+    if not rates_by_size or multiply_adds == 0:
         return None
     nearest = min(rates_by_size, key=lambda size: abs(math.log(size / multiply_adds)))
     return median(rates_by_size[nearest])
@@ -198,6 +203,8 @@ def _read_rate(record: Record, device: str, config: Config) -> MeasuredRate | No
     if not end[SECONDS] > 0 or not _is_comparable(start, metadata["config"], device, config):
         return None
     multiply_adds = int(metadata["census"]["multiply_adds"])
+    if multiply_adds <= 0:  # of a user's own layers, none are counted
+        return None
     images = end[ITERATION] * metadata["config"]["optim"]["batch_size"]
     return MeasuredRate(multiply_adds, images * multiply_adds * PASSES / end[SECONDS])
 
