@@ -118,6 +118,9 @@ MISSING = object()
 DEEP = {"a": None}
 for _ in range(300):
     DEEP = {"a": DEEP}
+PARENTS = {"seed": 1}
+for _ in range(500):
+    PARENTS = {"parent": PARENTS}
 INVALID_METADATA = [
     ("run_id", "other"),
     ("run_id", MISSING),
@@ -157,6 +160,9 @@ INVALID_METADATA = [
     ("config.strange", "two\nlines"),
     ("config.strange", dict.fromkeys(map(str, range(600)), 1)),
     ("config.strange", DEEP),
+    ("config.parent", PARENTS),
+    ("config.parent", {"parent": {"seed": 1}}),
+    ("config.model.parent", {"seed": 1}),
 ]
 
 

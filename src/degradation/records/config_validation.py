@@ -115,7 +115,7 @@ def find_mistyped_key(value: Any, kind: Any, key: str) -> str | None:
 def _find_mistyped_in_group(value: Any, kind: Any, key: str) -> str | None:
     if not isinstance(value, dict):
         return key
-    types = get_config_types(kind)
+    types = get_types(kind) if key else get_config_types()
     for name, entry in value.items():
         mistyped = find_mistyped_key(entry, types.get(name), f"{key}.{name}".lstrip("."))
         if mistyped is not None:
@@ -143,10 +143,15 @@ def _find_mistyped_in_mapping(value: Any, key: str) -> str | None:
     return None
 
 
-# Evaluating the annotations again in every call would take most of the time.
-_get_types = cache(get_type_hints)
+@cache  # evaluating the annotations again in every call would take most of the time
+def get_types(kind: type) -> dict[str, Any]:
+    """Return the type of each key of a group of the schema."""
+    return get_type_hints(kind)
 
 
-def get_config_types(kind: type) -> dict[str, Any]:
-    """Return the type of each key of a group of the schema, with those of a hashed parent."""
-    return _get_types(kind) | {PARENT_KEY: Config}
+def get_config_types() -> dict[str, Any]:
+    """Return the type of each key of the configuration in run.json, which may hold a parent's.
+
+    Neither a group nor a parent has a parent.
+    """
+    return get_types(Config) | {PARENT_KEY: Config}

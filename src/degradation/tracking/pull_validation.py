@@ -12,11 +12,11 @@ from dataclasses import is_dataclass
 from typing import Any, get_args, get_origin
 
 from degradation.checksums import Row
-from degradation.config import Config, evaluation_iterations
+from degradation.config import evaluation_iterations
 from degradation.config.errors import quote
 from degradation.config.keys import split_optional
 from degradation.metrics import ITERATION, METRICS
-from degradation.records.config_validation import get_config_types
+from degradation.records.config_validation import get_config_types, get_types
 from degradation.records.metadata_validation import check_keys, check_metadata
 from degradation.records.row_validation import check_metrics_row
 from degradation.records.schema import RUN_FILE
@@ -41,7 +41,7 @@ def restore_metadata(run_id: str, sent: Any) -> Row:
     """
     if not isinstance(sent, dict) or "config" not in sent:
         raise InvalidPull(f"its configuration does not hold what {RUN_FILE} holds")
-    metadata: Row = sent | {"config": restore_types(sent["config"], Config)}
+    metadata: Row = sent | {"config": _restore_config(sent["config"])}
     problem = check_metadata(metadata, run_id) or check_keys(metadata) or _check_values(metadata)
     if problem:
         raise InvalidPull(problem)
@@ -65,6 +65,14 @@ def _check_values(metadata: Row) -> str | None:
     return None
 
 
+def _restore_config(config: Any) -> Any:
+    """Return the configuration in run.json with the numeric types of the schema."""
+    if not isinstance(config, dict):
+        return config
+    types = get_config_types()
+    return {name: restore_types(entry, types.get(name)) for name, entry in config.items()}
+
+
 def restore_types(value: Any, kind: Any) -> Any:
     """Return the value with the numeric types of the schema.
 
@@ -76,7 +84,7 @@ def restore_types(value: Any, kind: Any) -> Any:
     """
     kind, _ = split_optional(kind)
     if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
-        types = get_config_types(kind)
+        types = get_types(kind)
         return {name: restore_types(entry, types.get(name)) for name, entry in value.items()}
     if get_origin(kind) is list and isinstance(value, list):
         (entry_kind,) = get_args(kind)
