@@ -40,6 +40,14 @@ def test_grown_network_computes_the_same_function(plain_run):
     assert len(list(grown.blocks())) == 9
 
 
+def test_network_whose_batches_are_not_the_defaults_can_grow(tiny_keys):
+    keys = {"optim.batch_size": 30, "model.bn_parts": 3}
+    run = degradation.train("plain", **(tiny_keys | {"overrides": tiny_keys["overrides"] | keys}))
+    grown = degradation.grow(run, np.int64(14))
+    images = torch.linspace(-2, 2, 5 * 64).reshape(5, 1, 8, 8)
+    assert torch.equal(grown(images), run.network()(images))
+
+
 @pytest.mark.parametrize(
     ("depth", "line"), [(8, "depth: 8 is"), (9, "model.depth: 9 is"), ("20", "depth: '20' is")]
 )

@@ -88,12 +88,8 @@ def grow(run: TrainedRun, depth: int) -> Network:
             raise ConfigError(
                 f"depth: {depth} is not allowed; allowed: more than {config.model.depth}"
             )
-        deeper = compose_run(
-            {f"model.{key}": value for key, value in vars(config.model).items() if key != "depth"}
-            | {"model.grown_from": config.model.depth},
-            model="constructed",
-            depth=depth,
-        )
+        model = replace(config.model, depth=int(depth))
+        check(replace(config, model=replace(model, grown_from=config.model.depth)))
         loader = build_loader(load_dataset(config.data), config, choose_device("cpu"))
         shallow = run.network()
 
@@ -101,7 +97,7 @@ def grow(run: TrainedRun, depth: int) -> Network:
             return (images for images, _ in loader.clean_batches("train"))
 
         shallow = require_blocks(shallow, "model.grown_from")
-        return grow_network(shallow, replace(deeper.model, grown_from=None), training_images)
+        return grow_network(shallow, model, training_images)
 
 
 def measure_errors(
