@@ -68,7 +68,8 @@ class ExternalDefinition:
     @property
     def module(self) -> str:
         """The name of the module under which the file is executed; other code has another name."""
-        name = f"{MODULE_PREFIX}{self.path.stem}_{self.source_hash}"
+        stem = self.path.stem.replace(".", "_")  # a dot would begin the name of a submodule
+        name = f"{MODULE_PREFIX}{stem}_{self.source_hash}"
         return f"{self.package}.{name}" if self.package else name
 
 

@@ -10,7 +10,7 @@ import torch
 
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
-from degradation.external_code import ExternalCodeError
+from degradation.external_code import ExternalCodeError, is_external_module
 from degradation.models.basic_block import BasicBlock
 from degradation.models.build import build_network, is_separable
 from degradation.models.complexity import list_layers, measure_complexity
@@ -87,6 +87,13 @@ def test_edited_code_is_executed_anew(folder):
     file.write_text(file.read_text().replace("torch.rand(())", "torch.ones(())"))
     second = BLOCKS.load("depths:Gated")
     assert second is not first
+    assert "gated" not in BLOCKS.names()  # known by reference only
+
+
+def test_file_with_a_dot_in_its_name_is_the_users_own(folder):
+    (folder / "depths.py").rename(folder / "depths.v2.py")
+    block = BLOCKS.load("./depths.v2.py:Gated")
+    assert is_external_module(block.__module__)
     assert "gated" not in BLOCKS.names()  # known by reference only
 
 
