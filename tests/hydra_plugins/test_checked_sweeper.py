@@ -2,6 +2,7 @@
 
 import pytest
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.errors import CompactHydraException
 
 from hydra_plugins.checked_sweeper.sweeper import CheckedSweeper
 from hydra_plugins.sweep_launcher import SweepLauncher
@@ -21,12 +22,9 @@ class OwnLauncher(SweepLauncher):
 
 
 @pytest.mark.parametrize(
-    ("launcher", "max_batch_size", "is_checked"),
-    [(OwnLauncher(), None, False), (OwnLauncher(), 2, True), (BasicLauncher(), None, True)],
+    ("launcher", "is_checked"), [(OwnLauncher(), False), (BasicLauncher(), True)]
 )
-def test_jobs_are_checked_before_the_first_one_runs(
-    monkeypatch, launcher, max_batch_size, is_checked
-):
+def test_jobs_are_checked_before_the_first_one_runs(monkeypatch, launcher, is_checked):
     checked = []
     # Hydra may have executed the module of its sweeper again, which then defines another class
     (basic_sweeper,) = CheckedSweeper.__bases__
@@ -34,6 +32,14 @@ def test_jobs_are_checked_before_the_first_one_runs(
         basic_sweeper, "validate_batch_is_legal", lambda _self, batch: checked.append(batch)
     )
     sweeper = CheckedSweeper.__new__(CheckedSweeper)
-    sweeper.launcher, sweeper.max_batch_size = launcher, max_batch_size
+    sweeper.launcher = launcher
     sweeper.validate_batch_is_legal([["seed=0"]])
     assert bool(checked) == is_checked
+
+
+def test_batches_are_refused():
+    sweeper = CheckedSweeper.__new__(CheckedSweeper)
+    sweeper.max_batch_size = 2
+    line = r"^hydra\.sweeper\.max_batch_size: 2 is not allowed, since .*; allowed: null$"
+    with pytest.raises(CompactHydraException, match=line):
+        sweeper.sweep(["seed=0,1"])

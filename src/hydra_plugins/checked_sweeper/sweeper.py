@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
+from hydra.errors import CompactHydraException
 
 from hydra_plugins.sweep_launcher import SweepLauncher
 
@@ -28,12 +30,20 @@ class CheckedSweeper(BasicSweeper):
     second for each, and then composes it again to run it.
     """
 
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run all jobs of a sweep at once: the launcher limits how many run at the same time."""
+        if self.max_batch_size is not None:
+            raise CompactHydraException(
+                f"hydra.sweeper.max_batch_size: {self.max_batch_size} is not allowed, since a"
+                " failed run would cancel all later batches; allowed: null"
+            )
+        return super().sweep(arguments)
+
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Leave the check to a launcher that composes all jobs of the sweep before it runs any.
 
-        Hydra's own launcher composes a job just before it runs it, and any launcher gets only a
-        part of the jobs at a time if `max_batch_size` is set.
+        Hydra's own launcher composes a job just before it runs it.
         """
-        if isinstance(self.launcher, SweepLauncher) and self.max_batch_size is None:
+        if isinstance(self.launcher, SweepLauncher):
             return
         super().validate_batch_is_legal(batch)

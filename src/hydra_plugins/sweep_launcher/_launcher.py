@@ -147,6 +147,7 @@ class SweepLauncher(Launcher):
         display = Display(len(jobs) + len(skip_reasons), done=len(skip_reasons))
         for warning in self.warnings:
             display.print(warning)
+        self.warnings.clear()
         if display.is_terminal():  # only there the errors are shown
             for point, read_error in self.finished:
                 display.add_finished(point, read_error())
