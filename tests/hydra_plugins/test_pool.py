@@ -60,6 +60,17 @@ def test_failing_and_killed_jobs_do_not_affect_the_others(tmp_path):
     assert "ValueError: first line" in log
 
 
+def test_exit_status_of_a_job_is_described(tmp_path):
+    display = build_display(3)
+    jobs = build_jobs(tmp_path, [partial(sys.exit, code) for code in (143, None, "a reason")])
+    results = Pool(CORES).run(jobs, display)
+    assert [result.error for result in results] == [
+        "its process ended with exit status 143",
+        "its process ended with exit status 0",
+        "a reason",
+    ]
+
+
 def leave_a_thread():
     """Return, and leave a thread behind for which the process waits for ever."""
     threading.Thread(target=threading.Event().wait).start()

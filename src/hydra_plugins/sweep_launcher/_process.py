@@ -29,7 +29,12 @@ def redirect_output(log: str) -> str | None:
 
 
 def summarise_error(error: BaseException) -> str:
-    """Return the first line of an error's message; its type's name if it has none."""
+    """Return the first line of an error's message; its type's name if it has none.
+
+    The message of SystemExit is only the exit status.
+    """
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        return f"its process ended with exit status {error.code or 0}"
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
