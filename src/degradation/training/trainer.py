@@ -237,8 +237,9 @@ class Trainer:
             row[WARMUP_END] = self.schedule_state.warmup_end
         plateau = schedule.plateau
         if plateau is not None:
-            watched = VALIDATION_ERROR if VALIDATION_ERROR in row else TEST_ERROR
-            self._watch_plateau(plateau, float(row[watched] or 0.0))
+            error = row[VALIDATION_ERROR if VALIDATION_ERROR in row else TEST_ERROR]
+            assert error is not None
+            self._watch_plateau(plateau, error)
             row[PLATEAUS] = len(self.schedule_state.plateaus)
         self.sums.reset()
         return row
