@@ -9,7 +9,7 @@ import pytest
 
 from degradation.checksums import encode_document
 from degradation.records.manifest import build_manifest, fingerprint
-from degradation.records.record import Record
+from degradation.records.record import Record, RecordLocked
 from degradation.records.root import list_run_ids, root_token
 from degradation.records.row_integrity import decode_row, encode_row
 from degradation.records.schema import (
@@ -179,7 +179,7 @@ def test_lock_is_seen_by_others_and_ends_with_its_holder(record):
     ) as holder:
         assert holder.stdout.readline() == "held\n"
         assert record.state() is State.RUNNING
-        with pytest.raises(RecordError, match="another process"), record.lock(timeout=0):
+        with pytest.raises(RecordLocked, match="another process"), record.lock(timeout=0):
             pass
         holder.kill()
         holder.wait()

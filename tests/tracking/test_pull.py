@@ -45,6 +45,7 @@ from degradation.tracking.pulled_record import (
 )
 from degradation.tracking.wandb_process import WandbError
 from degradation.tracking.wandb_rows import read_training_run
+from tests.support.archives import RUN_IDS, write_archive
 from tests.support.wandb_server import ENTITY, PROJECT, finished_run, format_row
 
 
@@ -229,6 +230,17 @@ def test_metadata_that_does_not_match_the_id_is_refused(trained, change):
         restore_metadata(find_record(trained).run_id, metadata)
 
 
+def test_nested_parents_are_refused(trained):
+    """The sent configuration is walked before its hash is compared with the id."""
+    metadata, _ = read_sent(trained)
+    parents = {"seed": 1}
+    for _ in range(500):
+        parents = {"parent": parents}
+    metadata["config"]["parent"] = parents
+    with pytest.raises(InvalidPull, match=r"config\.parent\.parent is invalid"):
+        restore_metadata(find_record(trained).run_id, metadata)
+
+
 def test_wrong_family_is_refused_though_the_hash_matches(trained):
     metadata, _ = read_sent(trained)
     false_id = find_record(trained).run_id.replace("residual", "plain")
@@ -265,6 +277,19 @@ def test_record_is_stored_completed_and_never_overwritten(trained, tmp_path):
     assert "1 corrupt or truncated lines" in store(root, run_id, contents, "e/p")[0]
 
 
+def test_locked_record_is_not_called_corrupt(trained, tmp_path):
+    contents = read_contents(find_record(trained))
+    root, run_id = tmp_path / "pulled", find_record(trained).run_id
+    store(root, run_id, RunContents(contents.metadata, contents.metrics[:1], None), "e/p")
+    with Record(root, run_id).lock():
+        message, is_stored = store(root, run_id, contents, "e/p")
+    assert not is_stored
+    assert message == (
+        f"exists and is unfinished; not completed: {root / run_id}: another process holds the lock"
+        " (training, explain.py or sync.py); pull again later"
+    )
+
+
 def test_record_appears_whole_or_not_at_all(trained, tmp_path, monkeypatch):
     def fail_full(*_):
         raise OSError(28, "No space left on device")
@@ -294,6 +319,13 @@ def test_pull_into_a_root_of_trained_runs_is_refused(trained, tmp_path):
         check_pull_root(Path(trained.record_root))
     store(tmp_path / "pulled", find_record(trained).run_id, contents, "e/p")
     check_pull_root(tmp_path / "pulled")
+
+
+def test_pulled_run_is_compared_with_an_archive(tmp_path):
+    folder, archive = write_archive(tmp_path)
+    contents = read_contents(Record(folder, RUN_IDS[0]))
+    assert compare_with_record(archive, RUN_IDS[0], contents) == f"equal to the one in {archive}"
+    assert compare_with_record(archive, "other", contents) == f"not in {archive}"
 
 
 def test_difference_names_its_row_and_key(trained):

@@ -300,7 +300,8 @@ def test_sync_command_prints_one_line_per_run_or_problem(tiny, server, monkeypat
         process = run_sync(*tiny_arguments(config), "seed=0,1")
     assert process.returncode == 1
     assert process.stdout.splitlines() == [
-        f"{record.run_id:<34} is being trained; sync it again when it has finished",
+        f"{record.run_id:<34} another process holds the lock (training, explain.py or sync.py);"
+        " sync it again when it has finished",
         f"1 of 2 runs have no record in {config.record_root}",
         "1 W&B runs: 0 complete on the server, 1 incomplete",
     ]

@@ -38,6 +38,12 @@ from degradation.records.schema import (
 
 log = logging.getLogger(__name__)
 
+LOCK_CONFLICT = "another process holds the lock (training, explain.py or sync.py)"
+
+
+class RecordLocked(RecordError):
+    """Another process holds the lock of a run."""
+
 
 class Record(RecordFiles):
     """The record of one run: the folder `root/run_id`. It need not exist yet."""
@@ -191,14 +197,14 @@ class Record(RecordFiles):
                 another process takes the lock for an instant. NO_TIMEOUT waits until it is free.
 
         Raises:
-            RecordError: another process holds the run.
+            RecordLocked: another process holds the lock for longer.
         """
         make_folder(self.folder)
         try:
             with hold(self.path(LOCK_FILE), timeout):
                 yield
         except LockTimeout:
-            raise RecordError(f"{self.folder}: another process is training this run") from None
+            raise RecordLocked(f"{self.folder}: {LOCK_CONFLICT}") from None
 
     @contextmanager
     def lock_file(self, name: str) -> Iterator[None]:

@@ -17,7 +17,7 @@ from degradation.counting import format_count
 from degradation.durable_io import TEMPORARY
 from degradation.metrics import ITERATION
 from degradation.records.manifest import Manifest, build_manifest, fingerprint
-from degradation.records.record import Record
+from degradation.records.record import Record, RecordLocked
 from degradation.records.root import list_run_ids
 from degradation.records.schema import (
     ATTEMPTS_FILE,
@@ -115,7 +115,7 @@ def compare_with_record(root: Path, run_id: str, contents: RunContents) -> str:
     """Return one line about how W&B's version of a run differs from the record under `root`."""
     record = Record(root, run_id)
     try:
-        if not record.folder.exists():
+        if not record.exists(RUN_FILE):  # the root may be an archive
             return f"not in {root}"
         difference = find_difference(read_contents(record), contents)
     except (RecordError, OSError) as error:
@@ -174,6 +174,8 @@ def store(root: Path, run_id: str, contents: RunContents, source: str) -> tuple[
         return f"pulled, {contents.summary}", True
     try:
         return _complete(record, contents, source)
+    except RecordLocked as error:
+        return f"exists and is unfinished; not completed: {error}; pull again later", False
     except RecordError as error:
         message = f"exists and is corrupt; not overwritten: {error}; move it away and pull again"
         return message, False

@@ -13,7 +13,7 @@ from degradation.counting import format_count
 from degradation.durable_io import make_folder
 from degradation.metrics import ITERATION
 from degradation.records.locks import LockTimeout, hold
-from degradation.records.record import Record
+from degradation.records.record import LOCK_CONFLICT, Record
 from degradation.records.schema import RecordError
 from degradation.tracking.wandb_credentials import check_credentials
 from degradation.tracking.wandb_process import (
@@ -93,7 +93,7 @@ class Server:
         if not record.folder.exists():
             return
         if record.is_locked():
-            message = "is being trained; sync it again when it has finished"
+            message = f"{LOCK_CONFLICT}; sync it again when it has finished"
             yield SyncResult(record.run_id, message, False)
             return
         try:
