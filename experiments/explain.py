@@ -7,19 +7,19 @@ python experiments/explain.py model=residual model.depth=56 seed=1 probes.afterw
 import hydra
 from omegaconf import DictConfig
 
-from degradation import config as schema
 from degradation.cli import hydra_job, run_hydra_script
+from degradation.config import CONF, read, register
 
-schema.register()
+register()
 
 
-@hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="explain")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="explain")
 @hydra_job
 def main(cfg: DictConfig) -> str:
     # imported here, since torch and wandb take seconds to import and --help needs neither
     from degradation.run_probes import run_probes
 
-    return run_probes(schema.read(cfg))
+    return run_probes(read(cfg))
 
 
 if __name__ == "__main__":

@@ -11,18 +11,18 @@ default those of 20 and 56 layers with seed 0.
 import hydra
 from omegaconf import DictConfig
 
-from degradation import config as schema
 from degradation.cli import hydra_job, run_hydra_script
+from degradation.config import CONF, read, register
 
-schema.register()
+register()
 
 
-@hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="landscape")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="landscape")
 @hydra_job
 def main(cfg: DictConfig) -> str:
     from degradation.run_probes import run_landscape
 
-    return run_landscape(schema.read(cfg))
+    return run_landscape(read(cfg))
 
 
 if __name__ == "__main__":

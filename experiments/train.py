@@ -13,19 +13,19 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from degradation import config as schema
 from degradation.cli import hydra_job, run_hydra_script
+from degradation.config import CONF, read, register
 from degradation.signals import Interrupted
 
-schema.register()
+register()
 
 
-@hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="config")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 @hydra_job
 def main(cfg: DictConfig) -> str:
     from degradation.sweep.jobs import check_before_training
 
-    config = schema.read(cfg)
+    config = read(cfg)
     check_before_training(config)
     # imported here, since torch and wandb take seconds to import and --help needs neither
     from degradation.run import train_as_member

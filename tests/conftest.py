@@ -14,8 +14,8 @@ import torch
 from omegaconf import OmegaConf
 
 from analysis.frame import Frame
-from degradation import config as schema
 from degradation.config import CONF, Config, Model
+from degradation.config import compose_config as compose_checked
 from tests.support.frames import make_frame
 from tests.support.wandb_server import KEY, StandIn, stand_in
 
@@ -74,7 +74,7 @@ def compose_config() -> Compose:
 
     def compose(*overrides: str) -> Config:
         if any(":" in override for override in overrides):
-            return schema.compose_config(*overrides)  # composing imports a user's own file
+            return compose_checked(*overrides)  # composing imports a user's own file
         return deepcopy(_compose(overrides))
 
     return compose
@@ -82,7 +82,7 @@ def compose_config() -> Compose:
 
 @cache
 def _compose(overrides: tuple[str, ...]) -> Config:
-    return schema.compose_config(*overrides)
+    return compose_checked(*overrides)
 
 
 @pytest.fixture

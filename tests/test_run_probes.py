@@ -8,9 +8,8 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from degradation import config as schema
 from degradation import run_probes as run_probes_module
-from degradation.config import CONF
+from degradation.config import CONF, register
 from degradation.records.schema import (
     LANDSCAPE_DIR,
     PROBES_FILE,
@@ -218,7 +217,7 @@ def test_landscape_covers_selected_networks_in_parts(overrides, expected, tmp_pa
     "experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 )
 def test_landscape_depths_are_in_the_experiments_grid(experiment):
-    schema.register()
+    register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         composed = compose("landscape", [f"experiment={experiment}"], return_hydra_config=True)
     grid = {int(depth) for depth in composed.hydra.sweeper.params["model.depth"].split(",")}
@@ -228,7 +227,7 @@ def test_landscape_depths_are_in_the_experiments_grid(experiment):
 
 def compose_sweep(overrides):
     """Return the configurations of a sweep of landscape.py, by Hydra's own sweeper."""
-    schema.register()
+    register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
         fixed = [o for o in overrides if not parser.parse_override(o).is_sweep_override()]

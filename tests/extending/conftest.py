@@ -8,8 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from analysis.frame import Frame, load
-from degradation import config as schema
-from degradation.config import CONF, Config
+from degradation.config import CONF, Config, read, register
 from degradation.run import train
 from degradation.sweep.planned_runs import describe_planned_run
 from degradation.sweep.runs import locate_run
@@ -27,10 +26,10 @@ def short(conf: Path, tmp_path: Path, tiny_overrides: list[str]) -> Callable[...
     """Return a function from overrides to the configuration of a run of three iterations."""
 
     def compose_short(*overrides: str) -> Config:
-        schema.register()
+        register()
         words = [*tiny_overrides, *THREE_ITERATIONS, f"record_root={tmp_path / 'runs'}"]
         with initialize_config_dir(config_dir=str(conf), version_base="1.3"):
-            return schema.read(compose("config", [*words, *overrides]))
+            return read(compose("config", [*words, *overrides]))
 
     return compose_short
 

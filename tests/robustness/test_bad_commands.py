@@ -13,9 +13,8 @@ import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
 
-from degradation import config as schema
 from degradation.cli import is_user_error, run_script
-from degradation.config import CONF
+from degradation.config import CONF, ConfigError, check_overrides
 from degradation.config.errors import is_single_line
 from degradation.data.errors import DataError
 from degradation.environment import InstallationError
@@ -345,8 +344,8 @@ def test_bad_filter_is_one_line_and_writes_nothing(workplace, tmp_path, tiny):
 
 def test_hydra_full_error_keeps_the_traceback(monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    with pytest.raises(schema.ConfigError):
-        run_script(lambda: schema.check_overrides(["=3"]))
+    with pytest.raises(ConfigError):
+        run_script(lambda: check_overrides(["=3"]))
 
 
 def test_bug_keeps_its_traceback():
@@ -354,7 +353,7 @@ def test_bug_keeps_its_traceback():
         run_script(lambda: 1 // 0)
 
 
-@pytest.mark.parametrize("kind", [OSError, UserError, DataError, RunFailed, schema.ConfigError])
+@pytest.mark.parametrize("kind", [OSError, UserError, DataError, RunFailed, ConfigError])
 def test_message_stays_on_one_line(capsys, kind):
     def main():
         raise kind("a\nb  \x1b[2J\u202ec")
@@ -367,7 +366,7 @@ def test_message_stays_on_one_line(capsys, kind):
 
 def test_every_error_of_the_project_is_a_user_error():
     for kind in (
-        schema.ConfigError, DataError, InstallationError, ProbesFailed, RecordError, RunFailed,
+        ConfigError, DataError, InstallationError, ProbesFailed, RecordError, RunFailed,
         WandbError,
     ):  # fmt: skip
         assert is_user_error(kind("message"))

@@ -14,9 +14,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from degradation import config as schema
 from degradation.cli import format_error
-from degradation.config import CONF
+from degradation.config import CONF, initialise_hydra, read
 from degradation.config.errors import is_single_line
 from degradation.config.schema import KEYS
 from degradation.errors import UserError
@@ -183,7 +182,7 @@ LEAVES = [name for name, key in KEYS.items() if not is_dataclass(key.type)]
 
 @cache
 def compose_groups(groups):
-    with schema.initialise_hydra():
+    with initialise_hydra():
         return compose("config", list(groups))
 
 
@@ -195,7 +194,7 @@ def refusal(*overrides):
     parsed = OverridesParser.create().parse_overrides(others)
     try:
         ConfigLoaderImpl._apply_overrides_to_config(parsed, cfg)
-        schema.read(cfg)
+        read(cfg)
     except (UserError, HydraException) as error:
         return format_error(error)
     return f"{overrides} are accepted"

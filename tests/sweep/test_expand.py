@@ -8,8 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from degradation import config as schema
-from degradation.config import composition
+from degradation.config import ConfigError, composition, initialise_hydra, read
 from degradation.config.error_messages import format_hydra_error
 from degradation.sweep.expand import expand_configs
 
@@ -54,14 +53,14 @@ def compose_each_job(overrides):
         )
         if not override.is_sweep_override()
     ]
-    with schema.initialise_hydra():
+    with initialise_hydra():
         base = compose("config", fixed, return_hydra_config=True)
         parameters = base.hydra.sweeper.params or {}
         swept = [f"{key}={value}" for key, value in parameters.items()]
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
         parsed = parser.parse_overrides([*swept, *overrides])
         (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-        return [schema.read(compose("config", job)) for job in jobs]
+        return [read(compose("config", job)) for job in jobs]
 
 
 def outcome(function, overrides):
@@ -70,7 +69,7 @@ def outcome(function, overrides):
         return function(overrides)
     except (HydraException, OmegaConfBaseException) as error:
         return format_hydra_error(error)
-    except schema.ConfigError as error:
+    except ConfigError as error:
         return str(error)
 
 

@@ -24,8 +24,21 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from degradation import config as schema
-from degradation.config import Config, ConfigError
+from degradation.config import (
+    Config,
+    ConfigError,
+    check,
+    check_overrides,
+    check_single_values,
+    compose_overrides,
+    initialise_hydra,
+    quote,
+    quote_text,
+    read,
+    read_typed,
+    resolve_fractions,
+    split_experiments,
+)
 from degradation.config.schema import KEYS
 from degradation.sweep.ineffective_keys import warn_of_ineffective_keys
 from degradation.sweep.override_effects import (
@@ -48,10 +61,10 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
     Configurations share the sections in which they do not differ. Raises ConfigError.
     """
     configs: list[Config] = []
-    for command_line in schema.split_experiments(overrides):
-        quoted = schema.quote_text(command_line)
-        schema.check_overrides(quoted)
-        with schema.initialise_hydra():
+    for command_line in split_experiments(overrides):
+        quoted = quote_text(command_line)
+        check_overrides(quoted)
+        with initialise_hydra():
             base = _compose_base(config_name, quoted)
             expanded = list(_expand(base, config_name, quoted))
             _warn_of_effects(base, expanded, config_name, quoted)
@@ -73,15 +86,15 @@ def check_command_line(
         starts_jobs: False for an option such as --cfg, which only prints, and accepts incomplete
             configurations
     """
-    typed, overrides = overrides, schema.quote_text(overrides)
-    schema.check_overrides(overrides)
-    with schema.initialise_hydra():
+    typed, overrides = overrides, quote_text(overrides)
+    check_overrides(overrides)
+    with initialise_hydra():
         base = _compose_base(config_name, overrides)
         if not starts_jobs:
             return None
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         if not multirun and base.hydra.mode is not RunMode.MULTIRUN:
-            schema.check_single_values(typed)
+            check_single_values(typed)
             check_is_one_run(base, parsed)
             if os.environ.get("RANK", "0") == "0":  # one of the processes that torchrun starts
                 _warn_of_effects(base, [_read_without_hydra(base)], config_name, overrides)
@@ -106,9 +119,9 @@ def _warn_of_effects(
 
 def compose_launcher(overrides: Sequence[str]) -> DictConfig:
     """Return the settings of the launcher that a command line selects. Raises ConfigError."""
-    quoted = schema.quote_text(schema.split_experiments(overrides)[0])
-    schema.check_overrides(quoted)
-    with schema.initialise_hydra():
+    quoted = quote_text(split_experiments(overrides)[0])
+    check_overrides(quoted)
+    with initialise_hydra():
         launcher: DictConfig = _compose_base("config", quoted).hydra.launcher
         return launcher
 
@@ -121,7 +134,7 @@ def _compose_base(config_name: str, overrides: Sequence[str]) -> DictConfig:
         for text, override in zip(overrides, parsed, strict=True)
         if not override.is_sweep_override()
     ]
-    return schema.compose_overrides(config_name, fixed, return_hydra_config=True)
+    return compose_overrides(config_name, fixed, return_hydra_config=True)
 
 
 def _read_without_hydra(composed: DictConfig) -> Config:
@@ -129,7 +142,7 @@ def _read_without_hydra(composed: DictConfig) -> Config:
     own = composed.copy()
     with read_write(own), open_dict(own):
         del own["hydra"]
-    return schema.read(own)
+    return read(own)
 
 
 def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Iterator[Config]:
@@ -205,11 +218,11 @@ def _swept_grid_error(
     for text in job:
         key, _, option = text.partition("=")
         if key in swept:
-            composed = schema.compose_overrides(config_name, [*fixed, text], True)
+            composed = compose_overrides(config_name, [*fixed, text], True)
             if _read_grid(composed) != grid:
                 break
     return ConfigError(
-        f"{key}: {schema.quote(option)} has its own grid (hydra.sweeper.params), which a sweep"
+        f"{key}: {quote(option)} has its own grid (hydra.sweeper.params), which a sweep"
         f" over {key} would ignore; allowed: one {key} at a time"
     )
 
@@ -277,13 +290,13 @@ class _Template:
     """A configuration that Hydra has composed, for jobs that differ from it in single values."""
 
     def __init__(self, config_name: str, overrides: Sequence[str]) -> None:
-        self.composed = schema.compose_overrides(config_name, overrides, return_hydra_config=True)
+        self.composed = compose_overrides(config_name, overrides, return_hydra_config=True)
         self.grid = _read_grid(self.composed)
         with read_write(self.composed), open_dict(self.composed):
             del self.composed["hydra"]
-        self.typed = schema.read_typed(self.composed)
-        self.config = schema.resolve_fractions(self.typed)
-        schema.check(self.config)
+        self.typed = read_typed(self.composed)
+        self.config = resolve_fractions(self.typed)
+        check(self.config)
         text = json.dumps(OmegaConf.to_container(self.composed, resolve=False))
         self.references = REFERENCE.findall(text)
         # other interpolations, such as of an environment variable, are left to Hydra
@@ -313,8 +326,8 @@ class _Template:
             own_changes[section] = replace(getattr(config, section), **section_changes)
         config = replace(config, **own_changes)
         if resolves_fractions:
-            config = schema.resolve_fractions(config)
-        schema.check(config)
+            config = resolve_fractions(config)
+        check(config)
         return config
 
     def _is_referenced(self, key: str) -> bool:

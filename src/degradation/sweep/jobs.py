@@ -14,8 +14,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, open_dict
 
-from degradation import config as schema
-from degradation.config import Config, ConfigError, Data
+from degradation.config import Config, ConfigError, Data, family, quote, read
 from degradation.config.errors import select
 from degradation.counting import format_count
 from degradation.data.downloads import fetch_once, find_file_set
@@ -64,7 +63,7 @@ def validate_job(cfg: DictConfig) -> SweepRun:
     own = cfg.copy()
     with open_dict(own):
         own.pop("hydra", None)
-    config = schema.read(own)
+    config = read(own)
     run = locate_run(config)
     check_installation()
     check_before_training(config)
@@ -79,7 +78,7 @@ def check_before_training(config: Config) -> None:
     check_record_root(config)
     check_images(config.data)
     for name in list_ineffective_optim_keys(config):
-        value = schema.quote(select(config, name))
+        value = quote(select(config, name))
         _warn_once(f"{name}: {value} has no effect with optim.name={config.optim.name}")
 
 
@@ -93,7 +92,7 @@ def check_record_root_is_folder(config: Config) -> None:
     """Raise ConfigError if the record root is a file: published records are only read."""
     if os.path.isfile(config.record_root):
         raise ConfigError(
-            f"record_root: {schema.quote(config.record_root)} is a file, and this command writes"
+            f"record_root: {quote(config.record_root)} is a file, and this command writes"
             " records; allowed: a folder (an archive of published records is only read)"
         )
 
@@ -111,7 +110,7 @@ def check_record_root(config: Config) -> None:
         if has_finished(locate_run(config).record):
             return
         raise ConfigError(
-            f"record_root: {schema.quote(config.record_root)} cannot be written to"
+            f"record_root: {quote(config.record_root)} cannot be written to"
             f" ({error.strerror}); allowed: a folder that can be written to or created"
         ) from None
 
@@ -153,7 +152,7 @@ def check_training_job(cfg: DictConfig) -> JobSpec:
         prepare_data(run.config.data)
     work = remaining * _estimate_iteration_work(run.config)
     model = run.config.model
-    point = (schema.family(model), model.depth, run.config.seed)
+    point = (family(model), model.depth, run.config.seed)
     return JobSpec(
         run.run_id,
         work,

@@ -7,9 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from degradation import config as schema
 from degradation.checksums import Row
-from degradation.config import Config, ConfigError
+from degradation.config import Config, ConfigError, check_batchnorm, quote
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_side import find_image_side
 from degradation.records.archive import find_archive
@@ -40,7 +39,7 @@ def locate_run(config: Config) -> SweepRun:
     """Return a configuration's run, with its id and its record. Raises ConfigError, DataError."""
     side = find_image_side(config.data)
     if side is not None:
-        schema.check_batchnorm(config, side)
+        check_batchnorm(config, side)
     hashed = hashed_values(config, data_fingerprint(config.data))
     run_id = build_run_id(config, hashed)
     return SweepRun(config, hashed, run_id, Record(config.record_root, run_id))
@@ -73,12 +72,12 @@ def find_record_root(runs: list[SweepRun]) -> Path:
     except FileNotFoundError:
         if root.suffix == ".zip":  # nothing will create a published archive of this name
             raise ConfigError(
-                f"record_root: {schema.quote(str(root))} does not exist; allowed: a folder, or an"
+                f"record_root: {quote(str(root))} does not exist; allowed: a folder, or an"
                 " archive such as experiments/ledger/NAME/records.zip"
             ) from None
     except OSError as error:
         raise ConfigError(
-            f"record_root: {schema.quote(str(root))} cannot be read ({error.strerror});"
+            f"record_root: {quote(str(root))} cannot be read ({error.strerror});"
             " allowed: a folder of records"
         ) from None
     return root
