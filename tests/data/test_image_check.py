@@ -16,7 +16,7 @@ from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.data.folders import list_images
 from degradation.data.image_check import check_images
-from degradation.data.safe_open import warn_once
+from degradation.single_warnings import warn_once
 from tests.support.image_splits import TEST_SPLITS
 
 IMAGES = 12  # per class and split

@@ -20,7 +20,7 @@ from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import list_images
 from degradation.data.image_files import READER_VERSION, read_rgb
 from degradation.data.image_folder import unpack_arrays
-from degradation.data.safe_open import warn_once
+from degradation.single_warnings import warn_once
 
 CLASSES = ("cat", "dog")
 REMEDY = "; make it readable, or remove it"

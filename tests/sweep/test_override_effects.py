@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from degradation.config import CONF, ConfigError, composition
-from degradation.sweep import override_effects
+from degradation.single_warnings import warn_once
 from degradation.sweep.expand import check_command_line, expand_configs
 from degradation.sweep.runs import expand_runs, find_record_root
 
@@ -13,7 +13,7 @@ from degradation.sweep.runs import expand_runs, find_record_root
 @pytest.fixture(autouse=True)
 def forget_messages():
     """Each message is logged once per process."""
-    override_effects._warn_once.cache_clear()
+    warn_once.cache_clear()
 
 
 @pytest.mark.fast_cases(4)

@@ -17,7 +17,7 @@ from degradation.config.schema import Model
 from degradation.registry import BLOCKS, NETWORKS
 
 Scalar = bool | int | float | str
-LARGEST_NUMBER = 1e300  # records hold no larger ones
+LARGEST_NUMBER = 1e300  # no value in a record is larger, and sums of larger numbers overflow
 
 
 def declared_options(model: Model) -> dict[str, Scalar]:

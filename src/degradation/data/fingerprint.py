@@ -18,9 +18,10 @@ from degradation.data.folders import (
     iterate_images,
     list_images,
 )
-from degradation.data.safe_open import escape_name, find_cache_folder, open_regular, warn_once
+from degradation.data.safe_open import escape_name, find_cache_folder, open_regular
 from degradation.durable_io import read_file, write_atomically
 from degradation.registry import DATASETS
+from degradation.single_warnings import warn_once
 
 SHA256 = re.compile("[0-9a-f]{64}")
 

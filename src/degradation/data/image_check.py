@@ -5,7 +5,6 @@ torch.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +18,12 @@ from degradation.data.arrays import Arrays
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import check_root, find_splits, iterate_images
 from degradation.data.image_side import name_resizing
-from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
+from degradation.data.safe_open import escape_name, find_cache_folder, find_user_cache
 from degradation.data.skipped_files import describe_skipped_files
 from degradation.durable_io import make_folder, read_file, write_atomically
 from degradation.progress import notify
 from degradation.registry import DATASETS
+from degradation.single_warnings import warn_once
 
 MANY = 10_000  # images whose check is announced
 
@@ -84,9 +84,9 @@ def _list_marker_folders(root: Path) -> list[Path]:
     beside_images = find_cache_folder(root)
     if beside_images is not None:
         folders.append(beside_images)
-    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    if user_cache.is_absolute():  # a relative path means that the user has no home folder
-        folders.append(user_cache / "degradation")
+    user_cache = find_user_cache()
+    if user_cache is not None:
+        folders.append(user_cache)
     return folders
 
 

@@ -21,9 +21,10 @@ from degradation.data.image_files import READER_VERSION, ImageError, read_rgb
 from degradation.data.image_side import name_resizing
 from degradation.data.parallel_reading import read_images
 from degradation.data.resizing import resize_images
-from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
+from degradation.data.safe_open import escape_name, find_cache_folder
 from degradation.durable_io import make_folder, read_file, write_atomically
 from degradation.registry import DATASETS
+from degradation.single_warnings import warn_once
 
 SPLITS = ("train", "test")
 

@@ -39,6 +39,11 @@ BATCHES_PER_BLOCK = 64
 Inputs = tuple[Tensor, ...]  # what a batch is computed from, on the device
 
 
+def gpu_evaluation_batch(side: int) -> int:
+    """Return the images per batch of an evaluation on a GPU, for images of this side in pixels."""
+    return max(EVALUATION_BATCH, GPU_EVALUATION_PIXELS // side**2)
+
+
 class Loader(Protocol):
     """The batches of one run.
 
@@ -111,8 +116,7 @@ class ResidentLoader:
         """
         if self.device.type == "cpu":
             return EVALUATION_BATCH
-        side = self.splits["train"].images.shape[-1]
-        return max(EVALUATION_BATCH, GPU_EVALUATION_PIXELS // side**2)
+        return gpu_evaluation_batch(self.splits["train"].images.shape[-1])
 
     def training_inputs(self, start: int, shard: Shard = WHOLE) -> Iterator[Inputs]:
         """Yield the draws of each training batch without end: one tensor, int64 (4, B)."""

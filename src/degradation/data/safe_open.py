@@ -5,19 +5,16 @@ is refused: reading a pipe would block, and a device may never end.
 """
 
 import errno
-import logging
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from io import BufferedReader
 from pathlib import Path
 
 from degradation.config import Data
 from degradation.config.errors import escape
-
-log = logging.getLogger(__name__)
+from degradation.single_warnings import warn_once
 
 CACHE_FOLDER = ".degradation"  # beside the images: the digest of their content, the decoded arrays
 
@@ -30,12 +27,6 @@ def expand_root(data: Data) -> Path:
 def escape_name(name: object) -> str:
     """Return a name as one line: control characters, line breaks and invalid UTF-8 escaped."""
     return escape(str(name))
-
-
-@cache
-def warn_once(message: str) -> None:
-    """Log a warning, once per process."""
-    log.warning("%s", message)
 
 
 def check_regular(status: os.stat_result) -> None:
@@ -65,3 +56,9 @@ def find_cache_folder(root: Path) -> Path | None:
         )
         return None
     return folder
+
+
+def find_user_cache() -> Path | None:
+    """Return the package's folder in the user's cache, or None if the user has no home folder."""
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    return user_cache / "degradation" if user_cache.is_absolute() else None

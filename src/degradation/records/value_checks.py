@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from degradation.config.errors import is_single_line
+from degradation.config.options import LARGEST_NUMBER
 
 ValueCheck = Callable[[Any], bool]
 
-LARGEST_NUMBER = 1e300  # no measurement is larger, and sums of larger numbers overflow
 LONGEST_TEXT = 10_000  # characters
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from degradation.config import Config
-from degradation.data.loaders import EVALUATION_BATCH, GPU_EVALUATION_PIXELS
+from degradation.data.loaders import gpu_evaluation_batch
 from degradation.models.complexity import list_layers
 from degradation.registry import BLOCKS, DATASETS, NETWORKS, OPTIMIZERS
 
@@ -69,8 +69,7 @@ def estimate_bytes(config: Config) -> int | None:
     copies = 3 + int(OPTIMIZERS.facts(config.optim.name)["state_values"])
     activations = sum(layer.activations for layer in layers) + pixels
     largest = max(layer.activations for layer in layers) + pixels
-    evaluated = max(EVALUATION_BATCH, GPU_EVALUATION_PIXELS // side**2)
     training = TRAINING_COPIES * activations * config.optim.batch_size
-    evaluation = EVALUATION_COPIES * largest * evaluated
+    evaluation = EVALUATION_COPIES * largest * gpu_evaluation_batch(side)
     values = copies * parameters + training + evaluation
     return PROCESS_BYTES + MOST_IMAGES * pixels + VALUE_BYTES * values

@@ -1,15 +1,12 @@
 """Swept keys that change no run: their values give the same run, which is trained only once."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any
 
 from degradation.config import Config, family
 from degradation.run_id import identify_without_data, run_id_prefix
-
-log = logging.getLogger(__name__)
+from degradation.single_warnings import warn_once
 
 SURFACES = "landscape."  # the section of keys that select a surface around runs, not the runs
 
@@ -21,15 +18,10 @@ def warn_of_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
     """
     ineffective = list_ineffective_keys(configs)
     for key, count in ineffective.items():
-        _warn_once(
+        warn_once(
             f"{key}: has no effect on the runs of this sweep; its {count} values give the same run"
         )
     return ineffective
-
-
-@cache
-def _warn_once(message: str) -> None:
-    log.warning("%s", message)
 
 
 def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:

@@ -4,12 +4,11 @@ The launcher calls `check_training_job` for each job of train.py, by its dotted 
 conf/hydra/launcher/. Does not import torch.
 """
 
-import logging
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, open_dict
@@ -31,10 +30,9 @@ from degradation.records.schema import (
 )
 from degradation.records.trained_code import CodeState
 from degradation.run_id import list_ineffective_optim_keys
+from degradation.single_warnings import warn_once
 from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.runs import SweepRun, has_finished, locate_run
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,7 @@ def check_before_training(config: Config) -> None:
     check_images(config.data)
     for name in list_ineffective_optim_keys(config):
         value = quote(select(config, name))
-        _warn_once(f"{name}: {value} has no effect with optim.name={config.optim.name}")
-
-
-@cache
-def _warn_once(message: str) -> None:
-    """Log a warning that would be the same for many runs of a sweep, once per process."""
-    log.warning("%s", message)
+        warn_once(f"{name}: {value} has no effect with optim.name={config.optim.name}")
 
 
 def check_record_root_is_folder(config: Config) -> None:

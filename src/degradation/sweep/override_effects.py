@@ -5,10 +5,8 @@ An experiment's own values replace those of an option that is chosen beside it, 
 line, and no error: the runs are what the configuration says.
 """
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass, replace
-from functools import cache
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -20,8 +18,7 @@ from degradation.config.composition import compose_overrides
 from degradation.config.overrides import EXPERIMENT
 from degradation.config.schema import KEYS
 from degradation.run_id import UNHASHED_DATA_KEYS, identify_without_data
-
-log = logging.getLogger(__name__)
+from degradation.single_warnings import warn_once
 
 HASHED_SECTIONS = ("data", "model", "precision", "schedule")  # that of `optim` has its own check
 # Keys that change the report, but no run: where its records are, what its claims are about, and how
@@ -80,7 +77,7 @@ def warn_of_replaced_options(
             if chosen not in (value, UNKNOWN) and not _is_given(key, given | swept):
                 kept.append(f"{key} ({chosen})")
         if kept:
-            _warn_once(
+            warn_once(
                 f"{option}: {_get_text(fixed[EXPERIMENT])} has its own {', '.join(kept)};"
                 " name a key too to change it"
             )
@@ -110,7 +107,7 @@ def warn_of_ineffective_overrides(
             identify_without_data(config) == identify_without_data(other)
             for config, other in changed
         ):
-            _warn_once(f"{_get_text(override)}: has no effect on these runs")
+            warn_once(f"{_get_text(override)}: has no effect on these runs")
 
 
 def warn_of_equal_runs(configs: Sequence[Config], ineffective: Mapping[str, int]) -> None:
@@ -121,7 +118,7 @@ def warn_of_equal_runs(configs: Sequence[Config], ineffective: Mapping[str, int]
     # the jobs of landscape.py are not equal when their run is: each measures a part of its points
     distinct = len({(identify_without_data(config), repr(config.landscape)) for config in configs})
     if distinct < len(configs) and not ineffective:
-        _warn_once(
+        warn_once(
             f"this sweep has {len(configs)} combinations but only {distinct} different runs:"
             " an override sets what a swept key selects, or a value is given twice"
         )
@@ -179,8 +176,3 @@ def _replace(section: Any, names: Sequence[str], value: Any) -> Any:
     name, *rest = names
     new = _replace(getattr(section, name), rest, value) if rest else value
     return replace(section, **{name: new})
-
-
-@cache
-def _warn_once(message: str) -> None:
-    log.warning("%s", message)
