@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from degradation.graph_check.check import Check
-    from degradation.graph_check.result import Comparison
+    from degradation.graph_check.result import GraphComparison
 
 FAMILIES = ("plain", "residual")
 DEPTHS = (20, 110)
@@ -91,7 +91,7 @@ def require_gpu() -> "torch.device":
     )
 
 
-def format_row(comparison: "Comparison") -> str:
+def format_row(comparison: "GraphComparison") -> str:
     """Return a line of the table."""
 
     def judge(is_equal: bool) -> str:
@@ -123,7 +123,7 @@ def format_cells(cells: tuple[str, ...]) -> str:
     return "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
-def print_conclusion(comparisons: list["Comparison"]) -> int:
+def print_conclusion(comparisons: list["GraphComparison"]) -> int:
     """Print what follows for runs, and return the exit status."""
     failed = [comparison for comparison in comparisons if not comparison.is_equal]
     unknown = [comparison for comparison in failed if comparison.is_transient]

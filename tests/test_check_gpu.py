@@ -8,10 +8,10 @@ import pytest
 
 from degradation.config import CONF
 from degradation.graph_check import subprocesses
-from degradation.graph_check.result import Comparison
+from degradation.graph_check.result import GraphComparison
 from degradation.training import device
 
-EQUAL = Comparison(
+EQUAL = GraphComparison(
     network="plain-20",
     precision="fp32",
     is_training_equal=True,

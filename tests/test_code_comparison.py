@@ -19,7 +19,7 @@ from degradation import code_comparison
 from degradation.code_comparison import (
     MAX_ROUNDING_DIFFERENCE,
     UNDECIDED,
-    Comparison,
+    CodeComparison,
     compare,
     record_trained_code,
     verify_trained_code,
@@ -271,8 +271,9 @@ def test_grown_network_is_compared_without_its_parent(tiny, monkeypatch):
     assert numbers != first_updates.measure_first_updates(config, dataset, device)
 
 
-EQUAL, DIFFERENT_HERE = Comparison(Relation.EQUAL, True), Comparison(Relation.DIFFERENT, True)
-DIFFERENT_ELSEWHERE = Comparison(Relation.DIFFERENT, is_final=False)
+EQUAL = CodeComparison(Relation.EQUAL, is_final=True)
+DIFFERENT_HERE = CodeComparison(Relation.DIFFERENT, is_final=True)
+DIFFERENT_ELSEWHERE = CodeComparison(Relation.DIFFERENT, is_final=False)
 RECORDED = {"losses": [2.0, 1.9], "rates": [0.1], "evaluation": [40.0, None]}
 
 

@@ -57,7 +57,7 @@ MAX_ROUNDING_DIFFERENCE = 0.01
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CodeComparison:
     """What a comparison has shown.
 
     Attributes:
@@ -70,7 +70,7 @@ class Comparison:
     is_final: bool = False
 
 
-UNDECIDED = Comparison()
+UNDECIDED = CodeComparison()
 
 
 # Hash the code now, while the files are those that were imported; they may be edited later.
@@ -128,7 +128,7 @@ def verify_trained_code(config: Config, record: Record) -> TrainedCode:
     return add_comparison(record, trained, comparison.relation, write=comparison.is_final)
 
 
-def compare_numbers(config: Config, record: Record, trained: TrainedCode) -> Comparison:
+def compare_numbers(config: Config, record: Record, trained: TrainedCode) -> CodeComparison:
     """Compute the first numbers of a run with the current code, and compare them with its record.
 
     Nothing can be decided if the record does not hold the numbers, if they are from another type of
@@ -149,7 +149,7 @@ def compare_numbers(config: Config, record: Record, trained: TrainedCode) -> Com
         return UNDECIDED
 
 
-def _compare_first_updates(config: Config, row: Row) -> Comparison:
+def _compare_first_updates(config: Config, row: Row) -> CodeComparison:
     """Repeat the first updates as the record describes them, if it holds their numbers."""
     recorded, environment = row.get(NUMBERS), row.get(ENVIRONMENT, {})
     if recorded is None:
@@ -169,7 +169,7 @@ def _compare_first_updates(config: Config, row: Row) -> Comparison:
     return compare(recorded, numbers, is_same_machine=is_same_machine)
 
 
-def _compare_first_evaluation(config: Config, record: Record) -> Comparison:
+def _compare_first_evaluation(config: Config, record: Record) -> CodeComparison:
     """Repeat the first evaluation of a record of an earlier release, if it came early."""
     first = _find_early_evaluation(config, record)
     starts = [row for row in record.valid_rows(ATTEMPTS_FILE) if "start" in row]
@@ -192,7 +192,7 @@ def _find_device(recorded: str) -> torch.device | None:
         return None
 
 
-def compare(recorded: Numbers, computed: Numbers, *, is_same_machine: bool) -> Comparison:
+def compare(recorded: Numbers, computed: Numbers, *, is_same_machine: bool) -> CodeComparison:
     """Compare recorded numbers with those that the current code computes.
 
     On the same machine, the same code gives the same bits. On another one, rounding may differ, and
@@ -203,16 +203,16 @@ def compare(recorded: Numbers, computed: Numbers, *, is_same_machine: bool) -> C
     if not names:
         return UNDECIDED
     if all(recorded[name] == computed[name] for name in names):
-        return Comparison(Relation.EQUAL, is_final=True)
+        return CodeComparison(Relation.EQUAL, is_final=True)
     if is_same_machine:
-        return Comparison(Relation.DIFFERENT, is_final=True)
+        return CodeComparison(Relation.DIFFERENT, is_final=True)
     differences = [0.0]
     if "rates" in names:
         differences.append(_largest_difference(recorded["rates"], computed["rates"]))
     if "losses" in names:
         differences.append(_largest_difference(recorded["losses"][:1], computed["losses"][:1]))
     is_different = max(differences) > MAX_ROUNDING_DIFFERENCE
-    return Comparison(Relation.DIFFERENT) if is_different else UNDECIDED
+    return CodeComparison(Relation.DIFFERENT) if is_different else UNDECIDED
 
 
 def _largest_difference(before: Sequence[float | None], after: Sequence[float | None]) -> float:

@@ -12,7 +12,7 @@ from degradation.data.datasets import load_dataset
 from degradation.graph_check import automatic, stored_results
 from degradation.graph_check.automatic import check_captured_steps, find_fault, store_results
 from degradation.graph_check.check import build_check
-from degradation.graph_check.result import Comparison
+from degradation.graph_check.result import GraphComparison
 from degradation.optimizers import base
 from degradation.records.record import Record
 from degradation.run import train
@@ -27,7 +27,7 @@ from degradation.training.trainer import Trainer
 from tests.support.captured_operations import OperationCapturer
 
 CPU = torch.device("cpu")
-EQUAL = Comparison(
+EQUAL = GraphComparison(
     "residual-8", "fp32", is_training_equal=True, is_resume_equal=True, is_evaluation_equal=True
 )
 DIFFERENT = replace(EQUAL, is_training_equal=False)

@@ -11,7 +11,7 @@ import torch
 from degradation.graph_check import check as checks
 from degradation.graph_check.check import build_check, reduce_check
 from degradation.graph_check.comparison import TOLERANCE, compare_steps
-from degradation.graph_check.result import Comparison
+from degradation.graph_check.result import GraphComparison
 from degradation.optimizers import base
 from degradation.training import cuda_graph
 from tests.support.captured_operations import OperationCapturer
@@ -206,6 +206,6 @@ def test_check_before_a_run_is_of_a_shallow_network_on_small_images(compose_conf
 
 
 def test_comparison_with_a_problem_is_not_equal():
-    comparison = Comparison("plain-20", "bf16", "it failed")
+    comparison = GraphComparison("plain-20", "bf16", "it failed")
     assert not comparison.is_equal
     assert comparison.describe_fault() == "it failed"

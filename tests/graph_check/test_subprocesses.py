@@ -11,7 +11,7 @@ import torch
 
 from degradation.graph_check import comparison, subprocesses
 from degradation.graph_check.check import build_check
-from degradation.graph_check.result import Comparison
+from degradation.graph_check.result import GraphComparison
 from degradation.graph_check.subprocesses import compare_each
 
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ for answer in json.loads(sys.argv[1]):
         sys.exit(answer)
     print(json.dumps(answer), flush=True)
 """
-EQUAL = Comparison(
+EQUAL = GraphComparison(
     "plain-8", "fp32", is_training_equal=True, is_resume_equal=True, is_evaluation_equal=True
 )
 
@@ -50,7 +50,7 @@ def answer_with(monkeypatch):
     """Return a function that replaces the process by one that gives these answers."""
 
     def replace_process(*answers):
-        values = [asdict(item) if isinstance(item, Comparison) else item for item in answers]
+        values = [asdict(item) if isinstance(item, GraphComparison) else item for item in answers]
         command = (sys.executable, "-I", "-S", "-c", SCRIPT, json.dumps(values))
         monkeypatch.setattr(subprocesses, "COMMAND", command)
 

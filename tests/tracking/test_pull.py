@@ -33,7 +33,7 @@ from degradation.records.schema import (
 from degradation.run import train
 from degradation.sweep.runs import expand_runs, locate_run
 from degradation.tracking import pulled_record, wandb_process
-from degradation.tracking.pull import Listing, connect
+from degradation.tracking.pull import ProjectListing, connect
 from degradation.tracking.pull_validation import InvalidPull, restore_metadata, restore_metrics
 from degradation.tracking.pulled_record import (
     RunContents,
@@ -507,7 +507,7 @@ def test_runs_of_an_experiment_are_selected_by_their_ids():
     assert selected == [run.run_id for run in runs]
     shared = {run.run_id for run in expand_runs(["experiment=quick"])} & {*selected}
     assert 0 < len(shared) < len(selected)
-    listed = Listing({run_id: [f"{run_id}-1"] for run_id in [*selected[1:], "other"]})
+    listed = ProjectListing({run_id: [f"{run_id}-1"] for run_id in [*selected[1:], "other"]})
     chosen = listed.select(selected)
     assert list(chosen.copies) == selected[1:]
     assert [(each.run_id, each.is_complete) for each in chosen.rejected] == [(selected[0], False)]

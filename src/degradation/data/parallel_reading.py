@@ -15,7 +15,7 @@ from degradation.progress import notify
 
 Result = TypeVar("Result")
 
-BATCH = 1000  # images whose results are held at a time
+IMAGES_PER_MAP = 1000  # images whose results are held at a time
 REPORT_EVERY = 100_000  # images: minutes on one core
 
 
@@ -33,10 +33,12 @@ def read_images(
     """
     broken: list[ImageError] = []
     with ThreadPoolExecutor(_count_cores()) as executor:
-        for start in range(0, len(paths), BATCH):
+        for start in range(0, len(paths), IMAGES_PER_MAP):
             if start and start % REPORT_EVERY == 0:
                 notify(f"{escape_name(root)}: {start} of {len(paths)} images are checked")
-            for result in executor.map(partial(_try_to_read, read), paths[start : start + BATCH]):
+            for result in executor.map(
+                partial(_try_to_read, read), paths[start : start + IMAGES_PER_MAP]
+            ):
                 if isinstance(result, ImageError):
                     broken.append(result)
                 else:

@@ -32,9 +32,9 @@ from degradation.data.random_streams import (
 )
 from degradation.socket_paths import shorten_socket_paths
 
-EVALUATION_BATCH = 64
+STREAMED_EVALUATION_BATCH = 64
 
-Key = tuple[int, int]  # the indices of an image in its split and of its random draw
+ImageDraw = tuple[int, int]  # the indices of an image in its split and of its random draw
 RawBatch = tuple[Tensor, Tensor, Tensor]  # uint8 images, float32 colour shifts, int64 labels
 
 
@@ -66,7 +66,7 @@ class StreamingLoader:
     def training_inputs(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield augmented training batches without end, starting at iteration `start`."""
         return self._read(
-            "train", self._augmentation("augmentation"), self._keys_from(start, shard)
+            "train", self._augmentation("augmentation"), self._draws_from(start, shard)
         )
 
     def compute_batch(self, inputs: tuple[Tensor, ...]) -> Batch:
@@ -74,8 +74,8 @@ class StreamingLoader:
         images, labels = inputs
         return images, labels
 
-    def _keys_from(self, start: int, shard: Shard) -> Iterator[list[Key]]:
-        """Yield the keys of each training batch, starting at iteration `start`."""
+    def _draws_from(self, start: int, shard: Shard) -> Iterator[list[ImageDraw]]:
+        """Yield the draws of each training batch, starting at iteration `start`."""
         size = self.config.optim.batch_size
         order = TrainingOrder(self.config.seed, self.sizes["train"])
         for iteration in count(start):
@@ -87,35 +87,35 @@ class StreamingLoader:
 
     def clean_batches(self, split: str, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the centre crops of a split's evaluated images, in their order."""
-        keys = self._batch_keys(self.evaluated[split], 0, shard)
-        return self._read(split, self.centre_view, keys)
+        draws = self._batch_draws(self.evaluated[split], 0, shard)
+        return self._read(split, self.centre_view, draws)
 
     def sample_batches(self, split: str, images: int | None) -> Iterator[Batch]:
         """Yield `images` of the images of `clean_batches` (None: all), spread evenly over them."""
         evaluated = self.evaluated[split]
         sample = evaluated[spread_indices(images, len(evaluated))]
-        return self._read(split, self.centre_view, self._batch_keys(sample, 0, WHOLE))
+        return self._read(split, self.centre_view, self._batch_draws(sample, 0, WHOLE))
 
     def shuffled_batches(self) -> Iterator[Batch]:
         """Yield the training images of `clean_batches`, shuffled."""
         evaluated = self.evaluated["train"]
-        batches = shuffle_into_batches(len(evaluated), EVALUATION_BATCH)
-        keys = ([(index, 0) for index in evaluated[batch].tolist()] for batch in batches)
-        return self._read("train", self.centre_view, keys)
+        batches = shuffle_into_batches(len(evaluated), STREAMED_EVALUATION_BATCH)
+        draws = ([(index, 0) for index in evaluated[batch].tolist()] for batch in batches)
+        return self._read("train", self.centre_view, draws)
 
     def augmented_batches(self, iteration: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the training images of `clean_batches`, augmented differently in each iteration."""
         evaluated = self.evaluated["train"]
-        keys = self._batch_keys(evaluated, iteration * len(evaluated), shard)
-        return self._read("train", self._augmentation("evaluation"), keys)
+        draws = self._batch_draws(evaluated, iteration * len(evaluated), shard)
+        return self._read("train", self._augmentation("evaluation"), draws)
 
     def ten_crop_batches(self, shard: Shard = WHOLE) -> Iterator[Batch] | None:
         """Yield the test images as float32 (B, 10, 3, crop, crop), or None if not ten_crop."""
         stream = self.dataset.stream
         if not stream.ten_crop:
             return None
-        keys = self._batch_keys(self.evaluated["test"], 0, shard)
-        return self._read("test", partial(crop_ten, stream), keys)
+        draws = self._batch_draws(self.evaluated["test"], 0, shard)
+        return self._read("test", partial(crop_ten, stream), draws)
 
     def _augmentation(self, stream_name: str) -> ViewFunction:
         return partial(
@@ -126,19 +126,23 @@ class StreamingLoader:
             stream_name,
         )
 
-    def _batch_keys(self, indices: Tensor, first_draw: int, shard: Shard) -> Iterator[list[Key]]:
-        """Yield this shard's batches of keys for int64 (N,); draws count from `first_draw`."""
-        for number, start in enumerate(range(0, len(indices), EVALUATION_BATCH)):
+    def _batch_draws(
+        self, indices: Tensor, first_draw: int, shard: Shard
+    ) -> Iterator[list[ImageDraw]]:
+        """Yield this shard's batches of draws for int64 (N,); draws count from `first_draw`."""
+        for number, start in enumerate(range(0, len(indices), STREAMED_EVALUATION_BATCH)):
             if shard.has_batch(number):
-                batch = indices[start : start + EVALUATION_BATCH].tolist()
+                batch = indices[start : start + STREAMED_EVALUATION_BATCH].tolist()
                 yield list(zip(batch, count(first_draw + start)))
 
-    def _read(self, split: str, view: ViewFunction, keys: Iterable[list[Key]]) -> Iterator[Batch]:
-        """Read one batch per list of keys, and normalise it on the device. Raises DataError."""
+    def _read(
+        self, split: str, view: ViewFunction, draws: Iterable[list[ImageDraw]]
+    ) -> Iterator[Batch]:
+        """Read one batch per list of draws, and normalise it on the device. Raises DataError."""
         shorten_socket_paths()  # the workers send their batches over sockets
         loader = DataLoader(
             _ImageFiles(self.dataset.root, self.splits[split], view),
-            batch_sampler=keys,
+            batch_sampler=draws,
             num_workers=self.dataset.stream.workers,
             collate_fn=_return_unchanged,
             pin_memory=self.device.type == "cuda",
@@ -168,18 +172,18 @@ class _ImageFiles(torch.utils.data.Dataset[RawBatch | DataError]):
         self.listing = listing
         self.view = view
 
-    def __getitems__(self, keys: list[Key]) -> RawBatch | DataError:
+    def __getitems__(self, draws: list[ImageDraw]) -> RawBatch | DataError:
         """Return a batch or its error, since a raised one would arrive as a traceback's text."""
         images, shifts = [], []
         try:
-            for index, draw in keys:
+            for index, draw in draws:
                 path = self.root / fsdecode(self.listing.names[index])
                 image, shift = self.view(read_rgb(path), draw)
                 images.append(image)
                 shifts.append(shift)
         except DataError as error:
             return error
-        labels = self.listing.labels[[index for index, _ in keys]]
+        labels = self.listing.labels[[index for index, _ in draws]]
         return torch.stack(images), torch.stack(shifts), torch.from_numpy(labels)
 
 

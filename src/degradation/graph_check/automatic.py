@@ -9,10 +9,10 @@ import torch
 
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.graph_check.check import Check, build_check, reduce_check
-from degradation.graph_check.result import Comparison
+from degradation.graph_check.result import GraphComparison
 from degradation.graph_check.stored_results import (
     FAULT,
-    Key,
+    ResultKey,
     build_key,
     find_result_file,
     locked,
@@ -71,12 +71,12 @@ def find_fault(check: Check, device: torch.device) -> str | None:
     return fault
 
 
-def store_results(compared: Iterable[tuple[Check, Comparison]], device: torch.device) -> None:
+def store_results(compared: Iterable[tuple[Check, GraphComparison]], device: torch.device) -> None:
     """Store what checks of networks of any depth have shown, for the runs that follow.
 
     A fault at one depth concerns all networks of its kind.
     """
-    keys: dict[str, Key] = {}
+    keys: dict[str, ResultKey] = {}
     faults: dict[str, str | None] = {}
     for check, comparison in compared:
         if comparison.is_transient:

@@ -20,7 +20,7 @@ from torch import Tensor
 from degradation.config import Config
 from degradation.data.datasets import Dataset
 from degradation.graph_check.check import Check, build_synthetic_data
-from degradation.graph_check.result import Comparison
+from degradation.graph_check.result import GraphComparison
 from degradation.metrics import LR, RUNNING_ERROR, RUNNING_LOSS
 from degradation.training import cuda_graph, serialization
 from degradation.training.device import make_reproducible, restored_settings
@@ -60,7 +60,7 @@ class _Training:
     rate: float | None  # None if it resumed
 
 
-def compare_steps(check: Check, device: torch.device) -> Comparison:
+def compare_steps(check: Check, device: torch.device) -> GraphComparison:
     """Train with captured and with eager steps, and compare all numbers.
 
     Never raises: whatever is raised is the comparison's `problem`. Random states and PyTorch's
@@ -74,14 +74,14 @@ def compare_steps(check: Check, device: torch.device) -> Comparison:
             make_reproducible(check.config.threads, check.config.precision)
             return _compare(check, build_synthetic_data(check), device)
     except torch.OutOfMemoryError:
-        return Comparison(*names, "too little free memory on the GPU", is_transient=True)
+        return GraphComparison(*names, "too little free memory on the GPU", is_transient=True)
     except NotCaptured as problem:
-        return Comparison(*names, str(problem), is_transient=_is_transient(str(problem)))
+        return GraphComparison(*names, str(problem), is_transient=_is_transient(str(problem)))
     except Exception as error:  # a graph, or what it is compared with, may raise anything
         text = f"{type(error).__name__}: {error}"
         reason = text.splitlines()[0]
         message = f"a check of captured steps failed ({reason})"
-        return Comparison(*names, message, is_transient=_is_transient(text))
+        return GraphComparison(*names, message, is_transient=_is_transient(text))
     finally:
         with suppress(Exception):
             _free_memory(device)
@@ -96,7 +96,7 @@ def _is_transient(text: str) -> bool:
     return TRANSIENT_ERROR.search(text) is not None
 
 
-def _compare(check: Check, dataset: Dataset, device: torch.device) -> Comparison:
+def _compare(check: Check, dataset: Dataset, device: torch.device) -> GraphComparison:
     """Compare the trainings. Raises NotCaptured, or what training raises."""
     config = check.config
     eager_config = replace(config, cuda_graphs=False)
@@ -112,12 +112,12 @@ def _compare(check: Check, dataset: Dataset, device: torch.device) -> Comparison
             tolerance = max(TOLERANCE, REPETITION_FACTOR * spread)
     if tolerance > MAX_TOLERANCE:
         problem = "two eager trainings differ too much for a comparison"
-        return Comparison(check.network, config.precision.dtype, problem, is_transient=True)
+        return GraphComparison(check.network, config.precision.dtype, problem, is_transient=True)
     if are_equal:
         evaluated = eager.rows[-1]  # of the same weights
     else:
         evaluated = _evaluate(eager_config, dataset, device, captured.state)
-    return Comparison(
+    return GraphComparison(
         network=check.network,
         precision=config.precision.dtype,
         difference=_measure_distance(captured, eager),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Comparison:
+class GraphComparison:
     """How a captured training compares with an eager one.
 
     Attributes:

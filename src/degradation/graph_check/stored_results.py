@@ -8,7 +8,6 @@ the same time do not overwrite each other's.
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,6 +19,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from degradation.checksums import CorruptData, decode_document, encode_document
+from degradation.data.safe_open import find_user_cache
 from degradation.durable_io import make_folder, read_file, write_atomically
 from degradation.graph_check.check import Check
 from degradation.numerical_code import combine_hashes, hash_numerical_code
@@ -30,10 +30,10 @@ from degradation.training.machine import name_device
 DRIVER_FILE = Path("/proc/driver/nvidia/version")  # Linux
 LOCK_TIMEOUT_S = 200  # longer than a check takes whose process neither answers nor ends
 FAULT = "fault"
-Key = dict[str, Any]  # what a result depends on, as JSON
+ResultKey = dict[str, Any]  # what a result depends on, as JSON
 
 
-def build_key(check: Check, device: torch.device) -> Key:
+def build_key(check: Check, device: torch.device) -> ResultKey:
     """Return what the result of a check depends on: machine, versions, code and configuration."""
     config = check.config
     hashes = hash_numerical_code(
@@ -88,13 +88,13 @@ def _hash_check() -> str:
     return hash_text("".join(hash_source(path.read_text(encoding="utf-8")) for path in paths))
 
 
-def find_result_file(key: Key) -> Path | None:
+def find_result_file(key: ResultKey) -> Path | None:
     """Return the file of a result, or None if the user has no home folder."""
-    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    if not user_cache.is_absolute():
+    user_cache = find_user_cache()
+    if user_cache is None:
         return None
     name = f"cuda-graphs-{hash_text(json.dumps(key, sort_keys=True))}.json"
-    return user_cache / "degradation" / name
+    return user_cache / name
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def locked(path: Path | None) -> Iterator[None]:
         yield
 
 
-def read_result(path: Path | None, key: Key) -> dict[str, str | None] | None:
+def read_result(path: Path | None, key: ResultKey) -> dict[str, str | None] | None:
     """Return {"fault": why captured steps are not used, or None}; None if there is no result."""
     if path is None:
         return None
@@ -125,7 +125,7 @@ def read_result(path: Path | None, key: Key) -> dict[str, str | None] | None:
     return {FAULT: fault}
 
 
-def write_result(path: Path | None, key: Key, fault: str | None) -> None:
+def write_result(path: Path | None, key: ResultKey, fault: str | None) -> None:
     """Store a result; where that is not possible, the next process checks again."""
     if path is not None:
         with contextlib.suppress(OSError):

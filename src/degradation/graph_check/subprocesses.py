@@ -23,7 +23,7 @@ from typing import IO, Any
 import torch
 
 from degradation.graph_check.check import Check
-from degradation.graph_check.result import Comparison
+from degradation.graph_check.result import GraphComparison
 
 COMMAND = (sys.executable, "-m", "degradation.graph_check")
 ANSWER_TIMEOUT_S = 120  # for one comparison, and for importing torch, maybe from a network disk
@@ -33,7 +33,7 @@ UNAVAILABLE = "unavailable"  # the key of an answer: why the process cannot use 
 RESERVED = "busy or unavailable"  # CUDA's words for a GPU that another process has for itself
 
 
-def compare_each(checks: Sequence[Check], device: torch.device) -> Iterator[Comparison]:
+def compare_each(checks: Sequence[Check], device: torch.device) -> Iterator[GraphComparison]:
     """Yield the comparison of each check, in order; a process that dies spoils one of them only."""
     remaining = list(checks)
     while remaining:
@@ -42,7 +42,9 @@ def compare_each(checks: Sequence[Check], device: torch.device) -> Iterator[Comp
             remaining.pop(0)
 
 
-def _compare_until_failure(checks: Sequence[Check], device: torch.device) -> Iterator[Comparison]:
+def _compare_until_failure(
+    checks: Sequence[Check], device: torch.device
+) -> Iterator[GraphComparison]:
     """Yield comparisons of one process, up to the first that has a problem: at least one."""
     pipe = subprocess.PIPE
     command = (*COMMAND, str(os.getpid()))
@@ -60,7 +62,7 @@ def _compare_until_failure(checks: Sequence[Check], device: torch.device) -> Ite
             if not answer:
                 yield _describe_end(check, process, errors)
                 break
-            comparison = Comparison(**answer)
+            comparison = GraphComparison(**answer)
             yield comparison
             if comparison.problem is not None:
                 break  # the next one gets a new process, since this one may be unusable
@@ -85,7 +87,7 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
                 stream.close()  # type: ignore[union-attr]  # both are pipes
 
 
-def _compare_without_a_process(check: Check, device: torch.device, reason: str) -> Comparison:
+def _compare_without_a_process(check: Check, device: torch.device, reason: str) -> GraphComparison:
     """Return the comparison of a check whose process could not use the GPU.
 
     A GPU may be reserved for the first process that uses it, which this one is. For other reasons,
@@ -96,7 +98,7 @@ def _compare_without_a_process(check: Check, device: torch.device, reason: str) 
 
         return compare_steps(check, device)
     problem = f"the process that checks captured steps cannot use the GPU ({reason})"
-    return Comparison(check.network, check.config.precision.dtype, problem, is_transient=True)
+    return GraphComparison(check.network, check.config.precision.dtype, problem, is_transient=True)
 
 
 def _send(process: subprocess.Popen[bytes], content: bytes) -> None:
@@ -120,7 +122,9 @@ def _receive(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     return json.loads(line) if line.endswith(b"\n") else {}
 
 
-def _describe_end(check: Check, process: subprocess.Popen[bytes], errors: IO[bytes]) -> Comparison:
+def _describe_end(
+    check: Check, process: subprocess.Popen[bytes], errors: IO[bytes]
+) -> GraphComparison:
     """Return the comparison of a process that has ended without an answer."""
     try:
         status: int | None = process.wait(GRACE_S)
@@ -138,7 +142,7 @@ def _describe_end(check: Check, process: subprocess.Popen[bytes], errors: IO[byt
     problem = f"the process that checks captured steps {reason}"
     if last is not None:
         problem += f" ({last})"
-    return Comparison(check.network, check.config.precision.dtype, problem, is_transient=True)
+    return GraphComparison(check.network, check.config.precision.dtype, problem, is_transient=True)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -16,7 +16,7 @@ from degradation.registry import PROBES
 
 REPEATS = 5  # random sets per number of blocks
 NUMBERS = 8  # how many numbers of deleted blocks, or of swaps, are measured at most
-BATCH = 250  # images
+LESION_BATCH = 250  # images
 
 Layer = Callable[[Tensor], Tensor]
 
@@ -171,5 +171,5 @@ def _measure_error(
 
 
 def _split(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    for start in range(0, len(images), BATCH):
-        yield images[start : start + BATCH], labels[start : start + BATCH]
+    for start in range(0, len(images), LESION_BATCH):
+        yield images[start : start + LESION_BATCH], labels[start : start + LESION_BATCH]

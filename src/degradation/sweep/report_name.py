@@ -26,7 +26,7 @@ from degradation.sweep.override_effects import RECORD_ROOT, REPORT_KEYS
 from degradation.sweep.runs import SweepRun, expand_runs
 
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9.+_-]+")
-HASH_DIGITS = 8
+DIGEST_CHARACTERS = 8
 REPORTS = Path("reports")  # the folder in which each report has a folder of its name
 
 
@@ -184,8 +184,8 @@ def _shorten(name: str) -> str:
     """Return the name, or as much of it as a name may have, and a digest of the whole."""
     if len(name) <= MAX_NAME_CHARACTERS:
         return name
-    return f"{name[: MAX_NAME_CHARACTERS - HASH_DIGITS - 1]}-{_digest(name)}"
+    return f"{name[: MAX_NAME_CHARACTERS - DIGEST_CHARACTERS - 1]}-{_digest(name)}"
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:HASH_DIGITS]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:DIGEST_CHARACTERS]

@@ -59,7 +59,7 @@ class PullResult:
 
 
 @dataclass
-class Listing:
+class ProjectListing:
     """The runs of a W&B project.
 
     Attributes:
@@ -70,7 +70,7 @@ class Listing:
     copies: dict[str, list[str]] = field(default_factory=dict)
     rejected: list[PullResult] = field(default_factory=list)
 
-    def select(self, run_ids: Iterable[str]) -> "Listing":
+    def select(self, run_ids: Iterable[str]) -> "ProjectListing":
         """Return the listing of these runs; those that W&B does not have are rejected."""
         wanted = list(run_ids)
         copies = {run_id: self.copies[run_id] for run_id in wanted if run_id in self.copies}
@@ -79,7 +79,7 @@ class Listing:
             for run_id in wanted
             if run_id not in copies
         ]
-        return Listing(copies, missing)
+        return ProjectListing(copies, missing)
 
 
 class Project:
@@ -99,13 +99,13 @@ class Project:
         timeout_s = max(1, round(self.tracking.init_timeout))
         self.api: Any = self.process.call(lambda: wandb.Api(timeout=timeout_s))
 
-    def list_runs(self, group: str | None) -> Listing:
+    def list_runs(self, group: str | None) -> ProjectListing:
         """List the project's trainings, or those of one group (the name of an experiment)."""
         filters = {"jobType": "train"}
         if group:
             filters["group"] = group
         runs = self.process.call(lambda: self.api.runs(self.path, filters, per_page=RUNS_PER_PAGE))
-        listing = Listing()
+        listing = ProjectListing()
         while (run := self.process.call(lambda: next(runs, None))) is not None:
             runs.objects[runs.index] = None  # frees the run: a project may have very many
             if _is_mirrored_training(run.name, run.id):
@@ -118,7 +118,7 @@ class Project:
         sorted_copies = {
             run_id: sorted(listing.copies[run_id]) for run_id in sorted(listing.copies)
         }
-        return Listing(sorted_copies, listing.rejected)
+        return ProjectListing(sorted_copies, listing.rejected)
 
     def pull(self, run_id: str, copies: Iterable[str]) -> PullResult:
         """Pull one run into its record.
