@@ -176,3 +176,8 @@ def test_restored_state_has_the_memory_format_of_the_weights(tiny, digits, optim
         if value.dim() == 4:
             assert not expected[name].is_contiguous()
             assert value.stride() == weight.stride()
+
+
+def test_network_without_parameters_is_refused():
+    with pytest.raises(ConfigError, match=r"^model\.network: a network without parameters"):
+        base.device_options([{"params": []}], 0.1)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from degradation.config import ConfigError
+
 ParameterGroups = list[dict[str, Any]]  # PyTorch's: "params", and values that differ from others'
 
 # Devices on which one fused kernel updates all parameters and reads the learning rate from a tensor
@@ -20,11 +22,24 @@ def device_options(groups: ParameterGroups, lr: float) -> dict[str, Any]:
     A CUDA graph repeats the values that its kernels were launched with, so there the learning rate
     is a tensor. Fused kernels round differently from the others: in the last bit of a weight, as
     devices differ anyway.
+
+    Raises ConfigError if there is no parameter.
     """
-    device = next(parameter.device for group in groups for parameter in group["params"])
+    device = _find_device(groups)
     if device.type not in FUSED_DEVICES:
         return {"lr": lr, "foreach": True}
     return {"lr": torch.tensor(lr, dtype=torch.float32, device=device), "fused": True}
+
+
+def _find_device(groups: ParameterGroups) -> torch.device:
+    """Return the device of the first parameter. Raises ConfigError if there is none."""
+    for group in groups:
+        for parameter in group["params"]:
+            device: torch.device = parameter.device
+            return device
+    raise ConfigError(
+        "model.network: a network without parameters cannot be trained; allowed: at least one"
+    )
 
 
 class ScheduledOptimizer(torch.optim.Optimizer):
