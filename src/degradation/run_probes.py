@@ -43,6 +43,7 @@ from degradation.run_metadata import build_probe_row
 from degradation.sweep.jobs import check_record_root_is_folder
 from degradation.sweep.pending import (
     EXPLAINED,
+    MEASURED,
     Point,
     describe_landscape,
     list_pending_points,
@@ -78,19 +79,25 @@ def run_probes(config: Config) -> str:
             be used.
         ConfigError: the device or the precision is not available.
     """
-    return _measure_finished_run(config, _run_probes)
+    return _measure_finished_run(config, _run_probes, EXPLAINED)
 
 
 def run_landscape(config: Config) -> str:
     """Measure the missing points of the part `landscape.part` of the loss landscape.
 
-    Returns and raises the same as `run_probes` (Li et al. 2018, section 4).
+    Returns `measured`, or `diverged` if the run diverged. Raises the same as `run_probes` (Li et
+    al. 2018, section 4).
     """
-    return _measure_finished_run(config, _measure_points)
+    return _measure_finished_run(config, _measure_points, MEASURED)
 
 
-def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.device], None]) -> str:
-    """Prepare this process, call `measure` unless the run diverged, and report errors."""
+def _measure_finished_run(
+    config: Config, measure: Callable[[SweepRun, torch.device], None], completed: str
+) -> str:
+    """Prepare this process, call `measure` unless the run diverged, and report errors.
+
+    Returns `diverged`, or `completed` if `measure` was called.
+    """
     check_record_root_is_folder(config)
     run = locate_run(config)
     try:
@@ -111,7 +118,7 @@ def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.dev
     except (torch.OutOfMemoryError, MemoryError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ProbesFailed(f"{run.run_id}: {reason}; fewer images need less memory") from None
-    return EXPLAINED
+    return completed
 
 
 # --- probes

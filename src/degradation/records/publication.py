@@ -93,10 +93,10 @@ def build_published_files(record: Record, code_state: CodeState) -> dict[str, by
         for name in (RUN_FILE, METRICS_FILE, PROBES_FILE)
         if record.exists(name)
     }
-    shards = map(record.read_unverified, record.list_landscape_files())
+    parts = map(record.read_unverified, record.list_landscape_files())
     attempts = map(_reduce_attempt, record.valid_rows(ATTEMPTS_FILE))
     code = map(_reduce_code, _select_code_rows(record.valid_rows(CODE_FILE)))
-    files[PUBLISHED_LANDSCAPE_FILE] = b"".join(shards)
+    files[PUBLISHED_LANDSCAPE_FILE] = b"".join(parts)
     files[ATTEMPTS_FILE] = b"".join(map(encode_row, attempts))
     files[CODE_FILE] = b"".join(map(encode_row, code))
     files = {name: content for name, content in files.items() if content}

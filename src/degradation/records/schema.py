@@ -19,9 +19,9 @@ METRICS_FILE = "metrics.jsonl"
 # One row per probe, iteration and number of images. Those measured during training come first,
 # those measured afterwards follow.
 PROBES_FILE = "probes.jsonl"
-# The loss around the final weights: one row per point, one file per shard.
+# The loss around the final weights: one row per point, one file per part.
 LANDSCAPE_DIR = "landscape"
-# The points of all shards; published records have this file instead of one per shard.
+# The points of all parts; published records have this file instead of one per part.
 PUBLISHED_LANDSCAPE_FILE = f"{LANDSCAPE_DIR}/points.jsonl"
 # The latest state from which training can resume; removed when the run finishes.
 CHECKPOINT_FILE = "checkpoint.pt"

@@ -25,7 +25,9 @@ from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.jobs import JobSpec, prepare_data, validate_job
 from degradation.sweep.runs import SweepRun
 
+# What a job of explain.py, or of landscape.py, has done
 EXPLAINED = "explained"
+MEASURED = "measured"
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _space_evenly(count: int, reach: float) -> list[float]:
 
 
 def list_pending_points(landscape: Landscape, record: Record) -> list[Point]:
-    """Return the points of this job's share that no job has measured yet.
+    """Return the points of this job's part that no job has measured yet.
 
     A job takes every n-th point, so that all jobs cost the same. Raises RecordError.
     """
@@ -145,7 +147,7 @@ def check_probe_job(cfg: DictConfig) -> JobSpec:
         return bool(list_pending_probes(run.config, run.record))
 
     work = float(run.config.model.depth)
-    skip_reason = _find_skip_reason(run, has_pending)
+    skip_reason = _find_skip_reason(run, has_pending, EXPLAINED)
     if skip_reason is None:
         prepare_data(run.config.data)
     return JobSpec(run.run_id, work, skip_reason, run.record.is_locked)
@@ -163,7 +165,9 @@ def check_landscape_job(cfg: DictConfig) -> JobSpec:
         return bool(list_pending_points(landscape, run.record))
 
     label = f"{run.run_id}-landscape-{landscape.part + 1}-of-{landscape.parts}"
-    skip_reason = _find_exclusion(run.config) or _find_skip_reason(run, has_pending)
+    skip_reason = _find_exclusion(run.config)
+    if skip_reason is None:
+        skip_reason = _find_skip_reason(run, has_pending, MEASURED)
     if skip_reason is None:
         prepare_data(run.config.data)
     return JobSpec(label, float(run.config.model.depth), skip_reason)
@@ -179,8 +183,8 @@ def _find_exclusion(config: Config) -> str | None:
     return None
 
 
-def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool]) -> str | None:
-    """Return why a job has nothing to do, or None.
+def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool], completed: str) -> str | None:
+    """Return why a job has nothing to do, or None. `completed`: EXPLAINED or MEASURED.
 
     The weights of an outdated run must not be put into a network of other code. A run that is
     unfinished, or whose record cannot be read, is reported by the job itself.
@@ -190,7 +194,7 @@ def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool]) -> str | N
         if outcome is State.DIVERGED:
             return str(outcome)
         if outcome is State.DONE and not has_pending():
-            return f"{EXPLAINED} before"
+            return f"{completed} before"
         if outcome is State.DONE:
             return _find_outdated(run)
     except RecordError:
