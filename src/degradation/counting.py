@@ -3,4 +3,6 @@
 
 def format_count(count: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun; `plural` defaults to the noun with an s."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+    if count != 1:
+        noun = plural or f"{noun}s"
+    return f"{count:,} {noun}"

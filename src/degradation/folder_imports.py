@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 # Modules that no file replaces: the standard library, this package and the running program.
-KEPT = {*sys.stdlib_module_names, __name__.partition(".")[0], "__main__"}
+PROTECTED_MODULES = {*sys.stdlib_module_names, __name__.partition(".")[0], "__main__"}
 
 # {folder: its modules by name}: all files of a folder share them
 _shared: dict[Path, dict[str, ModuleType]] = {}
@@ -49,7 +49,7 @@ def _list_shadowing(folder: Path) -> list[str]:
     """Return the imported modules that have the name of another one in the folder."""
     names = {path.stem for path in folder.glob("*.py")}
     names |= {path.parent.name for path in folder.glob("*/__init__.py")}
-    names -= KEPT
+    names -= PROTECTED_MODULES
     return [
         name
         for name in sys.modules

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from degradation.folder_imports import KEPT
+from degradation.folder_imports import PROTECTED_MODULES
 
 # Folders of installed packages: a file there would have torch among the modules of its own folder.
 INSTALLED = {"site-packages", "dist-packages"}
@@ -52,7 +52,7 @@ def _list_imports(tree: ast.Module, package: str) -> Iterator[str]:
 def _find_module(folder: Path, name: str) -> dict[str, Path]:
     """Return the files of a module and of the packages that hold it, as far as they exist."""
     parts = name.split(".")
-    if parts[0] in KEPT:
+    if parts[0] in PROTECTED_MODULES:
         return {}
     files = {}
     for length in range(1, len(parts) + 1):

@@ -42,11 +42,14 @@ def _read_own_variables() -> set[str]:
 def _read_keys() -> set[str]:
     """Return the names of the groups of conf/ and the keys that describe a run."""
     conf = FOLDER / "conf"
+    names = {path.name for path in conf.glob("*") if path.is_dir()}
     files = [*conf.glob("config.yaml")]
-    files += [path for group in GROUPS for path in conf.glob(f"{group}/*.yaml")]
-    texts = [path.read_text(encoding="utf-8") for path in files]
-    keys = {key for text in texts for key in re.findall(r"^(\w+):", text, re.MULTILINE)}
-    return keys | {path.name for path in conf.glob("*") if path.is_dir()}
+    for group in GROUPS:
+        files += conf.glob(f"{group}/*.yaml")
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        names.update(re.findall(r"^(\w+):", text, re.MULTILINE))
+    return names
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def is_applicable(probe: str, model: Model) -> bool:
 def find_obstacle_to_growth(model: Model) -> str | None:
     """Return the key, with its value, that prevents a solution by construction, or None.
 
-    Identity layers exist for plain networks of basic blocks in the cifar layout only.
+    Identity blocks exist for plain networks of basic blocks in the cifar layout only.
     """
     needed = {
         "network": "resnet",

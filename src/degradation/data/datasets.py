@@ -138,14 +138,14 @@ def load_dataset(data: Data) -> Dataset | StreamedDataset:
         dataset = content
     if data.validation == 0:
         return dataset
-    split = dataset.hold_out(draw_held_out(data.validation, len(dataset.train)))
-    lost = np.setdiff1d(dataset.train.labels, split.train.labels)
+    with_validation = dataset.hold_out(draw_held_out(data.validation, len(dataset.train)))
+    lost = np.setdiff1d(dataset.train.labels, with_validation.train.labels)
     if len(lost):
         raise ConfigError(
             f"data.validation: {data.validation} is not allowed, since it leaves no training image"
             f" with the label {lost[0]}; allowed: fewer held-out images"
         )
-    return split
+    return with_validation
 
 
 def _wrap_arrays(arrays: Arrays) -> Dataset:

@@ -56,14 +56,20 @@ class FileSet:
 
     def is_present(self) -> bool:
         """Return whether every file exists, so that nothing has to be downloaded."""
-        folders = (self.root, *self.other_folders)
-        return all(any((folder / file.name).exists() for folder in folders) for file in self.files)
+        return all(self._find_file(file) is not None for file in self.files)
 
-    def _fetch_file(self, file: PublishedFile) -> tuple[Path, bytes]:
+    def _find_file(self, file: PublishedFile) -> Path | None:
+        """Return the path of a file in the first folder that has it, or None."""
         for folder in (self.root, *self.other_folders):
             path = folder / file.name
             if path.exists():
-                return path, _read_verified(path, file)
+                return path
+        return None
+
+    def _fetch_file(self, file: PublishedFile) -> tuple[Path, bytes]:
+        existing = self._find_file(file)
+        if existing is not None:
+            return existing, _read_verified(existing, file)
         path = self.root / file.name
         return path, _download_once(path, file)
 

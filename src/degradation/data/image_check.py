@@ -122,9 +122,9 @@ def _decode_everything(data: Data, root: Path) -> None:
     from degradation.data.image_files import read_rgb
     from degradation.data.parallel_reading import read_images
 
-    paths = [
-        Path(image.path) for split in find_splits(data) for _, image in iterate_images(root, split)
-    ]
+    paths: list[Path] = []
+    for split in find_splits(data):
+        paths += [Path(image.path) for _, image in iterate_images(root, split)]
     if len(paths) >= MANY:
         count = format_count(len(paths), "image")
         notify(f"{escape_name(root)}: checking {count}, once for these images")

@@ -198,29 +198,35 @@ def _evaluate(
     return trainer.measure_metrics()
 
 
-def _is_within(one: _Training, other: _Training, tolerance: float) -> bool:
+def _is_within(first: _Training, second: _Training, tolerance: float) -> bool:
     """Return whether two trainings are equal to the bit or, with a tolerance, close."""
     if tolerance == 0:
-        return _are_equal(one, other)
-    return _measure_distance(one, other) <= tolerance
+        return _are_equal(first, second)
+    return _measure_distance(first, second) <= tolerance
 
 
-def _are_equal(one: _Training, other: _Training) -> bool:
+def _are_equal(first: _Training, second: _Training) -> bool:
     """Return whether the last row's numbers of training and the final states are equal."""
-    rows = [[training.rows[-1].get(name) for name in TRAINING_METRICS] for training in (one, other)]
-    return repr(rows[0]) == repr(rows[1]) and _is_identical(one.state, other.state)
+    first_numbers = [first.rows[-1].get(name) for name in TRAINING_METRICS]
+    second_numbers = [second.rows[-1].get(name) for name in TRAINING_METRICS]
+    if repr(first_numbers) != repr(second_numbers):
+        return False
+    return _is_identical(first.state, second.state)
 
 
-def _is_identical(one: Any, other: Any) -> bool:
+def _is_identical(first: Any, second: Any) -> bool:
     """Return whether two states have the same values, to the bit; NaN equals itself."""
-    if isinstance(one, Tensor):
-        bits = one.reshape(-1).view(torch.uint8)
-        return one.dtype == other.dtype and torch.equal(bits, other.reshape(-1).view(torch.uint8))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_is_identical(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_is_identical, one, other))
-    return repr(one) == repr(other)
+    if isinstance(first, Tensor):
+        first_bits = first.reshape(-1).view(torch.uint8)
+        second_bits = second.reshape(-1).view(torch.uint8)
+        return first.dtype == second.dtype and torch.equal(first_bits, second_bits)
+    if isinstance(first, dict):
+        if first.keys() != second.keys():
+            return False
+        return all(_is_identical(value, second[key]) for key, value in first.items())
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(_is_identical, first, second))
+    return repr(first) == repr(second)
 
 
 def _measure_distance(first: _Training, second: _Training) -> float:
@@ -240,12 +246,15 @@ def _measure_distance(first: _Training, second: _Training) -> float:
     return max(distances, key=lambda distance: math.inf if math.isnan(distance) else distance)
 
 
-def _are_rows_close(one: MetricsRow, other: MetricsRow, tolerance: float) -> bool:
+def _are_rows_close(first: MetricsRow, second: MetricsRow, tolerance: float) -> bool:
     """Return whether the metrics of the second row, of the same weights, are those of the first."""
     if tolerance == 0:
-        return all(repr(one.get(name)) == repr(value) for name, value in other.items())
-    pairs = [(float(one.get(name) or 0), float(value or 0)) for name, value in other.items()]
-    return all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in pairs)
+        return all(repr(first.get(name)) == repr(value) for name, value in second.items())
+    return all(_are_close(first.get(name) or 0, value or 0) for name, value in second.items())
+
+
+def _are_close(first: float, second: float) -> bool:
+    return abs(first - second) <= TOLERANCE * max(abs(first), abs(second))
 
 
 def _wait(device: torch.device) -> float:

@@ -65,7 +65,7 @@ def network(
 def grow(run: TrainedRun, depth: int) -> Network:
     """Return the solution by construction: a deeper plain network that computes the same function.
 
-    Identity layers are added to the trained network of a plain run (He et al. 2015, section 1;
+    Identity blocks are added to the trained network of a plain run (He et al. 2015, section 1;
     `degradation.models.construction`). `train("constructed", depth)` trains such a network further.
 
     Args:

@@ -56,7 +56,7 @@ def exact_statistics(
         ValueError: a batch has only one value per channel (raised by PyTorch).
     """
     norms = batchnorm_layers(network)
-    saved = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
+    saved = [_copy_buffers(norm) for norm in norms]
     pools = _pool_statistics(network, norms, batches, forward or network, saved)
     for norm, pool in zip(norms, pools, strict=True):
         pool.copy_to(norm)
@@ -64,6 +64,10 @@ def exact_statistics(
         yield
     finally:
         _restore(norms, saved)
+
+
+def _copy_buffers(norm: BatchNorm) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in norm.named_buffers()}
 
 
 def _pool_statistics(

@@ -66,10 +66,14 @@ class SplitCounts:
 
 def read_counts(splits: Sequence[SplitCounts]) -> list[ErrorCounts]:
     """Return the sums of each split; this waits for the device once, whatever their number."""
-    batches = [batch for split in splits for batch in split.batches]
+    batches: list[BatchCounts] = []
+    for split in splits:
+        batches += split.batches
     if not batches:
         return [ErrorCounts(0.0, 0.0, 0.0, 0.0) for _ in splits]
-    losses, wrong, wrong_top5 = (torch.stack(counts) for counts in zip(*batches, strict=True))
+    losses = torch.stack([loss for loss, _, _ in batches])
+    wrong = torch.stack([wrong_count for _, wrong_count, _ in batches])
+    wrong_top5 = torch.stack([wrong_count for _, _, wrong_count in batches])
     dtype = torch.promote_types(losses.dtype, torch.float32)
     counted = torch.stack([losses, wrong.to(dtype), wrong_top5.to(dtype)], dim=1).tolist()
     read = []

@@ -4,7 +4,7 @@ He et al. 2015, 4.1, argue that with BN neither forward nor backward signals van
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
@@ -42,11 +42,13 @@ def measure_gradient_flow(
         dE/dx_l over all images, channels and positions. `weight_gradient`: the norm of dE/dW_l over
         the weights of block l's convolutions, or None for l = n. A norm that is not finite is None.
     """
-    weights_of_blocks = [
-        [convolution.get_parameter("weight") for convolution, _ in block.conv_bn_pairs()]
-        for block in network.blocks()
-    ]
-    all_weights = [weight for weights in weights_of_blocks for weight in weights]
+    weights_of_blocks: list[list[nn.Parameter]] = []
+    all_weights: list[nn.Parameter] = []
+    for block in network.blocks():
+        pairs = block.conv_bn_pairs()
+        weights = [convolution.get_parameter("weight") for convolution, _ in pairs]
+        weights_of_blocks.append(weights)
+        all_weights += weights
     with batch_statistics(network), torch.enable_grad():
         loss, inputs = loss_through_blocks(network, images, labels)
         gradients = torch.autograd.grad(

@@ -35,7 +35,7 @@ def warn_about_skipped_probes(config: Config, network: nn.Module, run_id: str) -
         )
 
 
-def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
+def sample_probe_batch(name: str, loader: Loader, probes: Probes) -> Batch:
     """Return the images (N, C, H, W) and labels (N,) that a probe sees, without augmentation.
 
     They are spread evenly over the probe's split, so that all classes occur even if the data set is
@@ -43,7 +43,7 @@ def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
     and at most the size of the split.
     """
     split = PROBES.facts(name)["split"]
-    count = config.batch_size if split == "train" else config.test_pictures
+    count = probes.batch_size if split == "train" else probes.test_pictures
     images, labels = zip(*loader.sample_batches(split, count), strict=True)
     return torch.cat(images), torch.cat(labels)
 

@@ -97,14 +97,12 @@ def _sum_by_length(terms: list[BlockGradients], last: Tensor) -> list[Tensor]:
     for block in reversed(terms):
         same_length = [block.by_shortcut(gradient) for gradient in sums]
         one_longer = [block.by_convolutions(gradient) for gradient in sums]
-        zero = torch.zeros_like(same_length[0])
-        lower = [
-            by_shortcut + by_convolutions
-            for by_shortcut, by_convolutions in zip(
-                same_length, [zero, *one_longer[:-1]], strict=True
-            )
-        ]
-        sums = [*lower, one_longer[-1]]
+        # no path of length 0 takes the block's convolutions
+        one_longer.insert(0, torch.zeros_like(same_length[0]))
+        longest = one_longer.pop()
+        pairs = zip(same_length, one_longer, strict=True)
+        sums = [by_shortcut + by_convolutions for by_shortcut, by_convolutions in pairs]
+        sums.append(longest)
     return sums
 
 

@@ -14,4 +14,7 @@ def to_column(values: Iterable[float]) -> list[float | None]:
 
 def to_table(rows: list[dict[str, Any]]) -> Table:
     """Return the columns of the rows: at least one row, and all with the same keys."""
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    table: Table = {}
+    for name in rows[0]:
+        table[name] = [row[name] for row in rows]
+    return table

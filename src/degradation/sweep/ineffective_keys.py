@@ -36,7 +36,9 @@ def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
     if len(set(run_ids)) == len(configs):
         return {}
     rows = [dict(_list_values(config)) for config in configs]
-    names = dict.fromkeys(name for row in rows for name in row)
+    names: dict[str, None] = {}  # a set that keeps its order
+    for row in rows:
+        names |= dict.fromkeys(row)
     varying = [
         name
         for name in names

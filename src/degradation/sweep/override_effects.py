@@ -30,8 +30,8 @@ UNKNOWN = object()
 
 def check_is_one_run(base: DictConfig, overrides: Sequence[Override]) -> None:
     """Raise ConfigError if a single run is about to start although the experiment has a grid."""
-    given = {override.key_or_group for override in overrides}
-    open_keys = [key for key in base.hydra.sweeper.params or {} if key not in given]
+    overridden = {override.key_or_group for override in overrides}
+    open_keys = [key for key in base.hydra.sweeper.params or {} if key not in overridden]
     if open_keys:
         mode = base.hydra.mode or RunMode.RUN  # an experiment may not state it
         raise ConfigError(
@@ -64,21 +64,22 @@ def warn_of_replaced_options(
     fixed = {item.key_or_group: item for item in overrides if not item.is_sweep_override()}
     if EXPERIMENT not in fixed:
         return
-    given = {item.key_or_group for item in overrides}
-    swept = set(base.hydra.sweeper.params or {})
+    overridden = {item.key_or_group for item in overrides}
+    overridden |= set(base.hydra.sweeper.params or {})
     for group in groups:
         if group not in fixed or group == EXPERIMENT:
             continue
         option = _get_text(fixed[group])
         alone = compose_overrides(config_name, [option])
-        kept = []
+        experiment_values = []
         for key, value in _list_leaves(alone.get(group), group):
             chosen = _select(base, key)
-            if chosen not in (value, UNKNOWN) and not _is_given(key, given | swept):
-                kept.append(f"{key} ({chosen})")
-        if kept:
+            if chosen not in (value, UNKNOWN) and not _is_overridden(key, overridden):
+                experiment_values.append(f"{key} ({chosen})")
+        if experiment_values:
+            own_values = ", ".join(experiment_values)
             warn_once(
-                f"{option}: {_get_text(fixed[EXPERIMENT])} has its own {', '.join(kept)};"
+                f"{option}: {_get_text(fixed[EXPERIMENT])} has its own {own_values};"
                 " name a key too to change it"
             )
 
@@ -162,11 +163,11 @@ def _select(composed: DictConfig, key: str) -> Any:
     return values
 
 
-def _is_given(key: str, given: set[str]) -> bool:
-    """Return whether the command line sets a key, or a section around it."""
+def _is_overridden(key: str, overridden: set[str]) -> bool:
+    """Return whether a key, or a section around it, is among those that are set."""
     parts = key.split(".")
     names = {".".join(parts[:count]) for count in range(2, len(parts) + 1)}
-    return not names.isdisjoint(given)
+    return not names.isdisjoint(overridden)
 
 
 def _replace(section: Any, names: Sequence[str], value: Any) -> Any:

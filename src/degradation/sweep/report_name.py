@@ -125,7 +125,10 @@ def _list_values(key: str, runs: Sequence[SweepRun]) -> list[str]:
         return sorted({_find_root(run.config) for run in runs})
     if key not in KEYS or is_dataclass(KEYS[key].type) or get_origin(KEYS[key].type) is dict:
         return []
-    values = {repr(value): value for value in (_find_value(run.config, key) for run in runs)}
+    values: dict[str, Any] = {}
+    for run in runs:
+        value = _find_value(run.config, key)
+        values[repr(value)] = value
     return [_format_value(value) for value in sorted(values.values(), key=_sort_key)]
 
 

@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 Outputs = TypeVar("Outputs", bound=tuple[Tensor, ...])
 
-# Calls with the same shapes before a function is captured. They do what must not happen while
-# capture: create the optimiser's state, load libraries, and choose cuDNN's algorithms, which it
-# does anew for every shape.
+# Calls with the same shapes before a function is captured. They do what a capture must not contain:
+# create the optimiser's state, load libraries, and choose cuDNN's algorithms, which it repeats for
+# every shape.
 WARM_UP_CALLS = 3
 
 

@@ -50,7 +50,7 @@ def measure_errors(
     iteration: int,
     precision: Precision,
     group: WorkerGroup,
-    replayed: ReplayedCall = EAGER_CALLS,
+    calls: ReplayedCall = EAGER_CALLS,
     *,
     with_augmented: bool = True,
 ) -> MetricsRow:
@@ -63,7 +63,7 @@ def measure_errors(
     Args:
         iteration: selects the random stream of the augmentation.
         group: each of its processes evaluates its share of the batches.
-        replayed: as for `count_split`.
+        calls: as for `count_split`.
         with_augmented: whether the training images are evaluated augmented too.
     """
     shard = group.shard
@@ -77,7 +77,7 @@ def measure_errors(
     if "validation" in loader.sizes:
         validation = loader.clean_batches("validation", shard)
         evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, validation))
-    counted = [count_split(network, batches, precision, replayed) for _, _, batches in evaluations]
+    counted = [count_split(network, batches, precision, calls) for _, _, batches in evaluations]
     views = loader.ten_crop_batches(shard)
     if views is not None:
         counted.append(count_split(network, views, precision))
@@ -100,10 +100,10 @@ def evaluate(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision,
-    replayed: ReplayedCall = EAGER_CALLS,
+    calls: ReplayedCall = EAGER_CALLS,
 ) -> ErrorCounts:
     """Count errors and sum losses over all images of the batches, as `count_split` does."""
-    (counts,) = read_counts([count_split(network, batches, precision, replayed)])
+    (counts,) = read_counts([count_split(network, batches, precision, calls)])
     return counts
 
 
@@ -111,7 +111,7 @@ def count_split(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision,
-    replayed: ReplayedCall = EAGER_CALLS,
+    calls: ReplayedCall = EAGER_CALLS,
 ) -> SplitCounts:
     """Count the errors and losses of all batches in eval mode, without waiting for the device.
 
@@ -120,15 +120,15 @@ def count_split(
     Args:
         batches: images (B, C, H, W) and int64 labels (B,). Images (B, views, C, H, W) are
             classified by the mean probability over their views.
-        replayed: calls what evaluates a batch, perhaps as a CUDA graph. It must be used for this
-            network only.
+        calls: make each call that evaluates a batch, perhaps as a CUDA graph. They must be of
+            this network only.
     """
 
     def evaluate_batch(images: Tensor, labels: Tensor) -> BatchCounts:
         return count_batch_errors(compute_logits(network, images, precision), labels)
 
     network.eval()
-    counts = collect_counts(partial(replayed, evaluate_batch), batches)
+    counts = collect_counts(partial(calls, evaluate_batch), batches)
     network.train()
     return counts
 

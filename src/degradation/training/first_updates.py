@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from degradation.config import Config, effective_schedule, effective_warmup, parent_config
 from degradation.data.datasets import Dataset, StreamedDataset
@@ -58,15 +59,18 @@ def measure_first_updates(
         before = trainer.sums.loss.item()
         trainer.step()
         losses.append(trainer.sums.loss.item() - before)
-    parameters = trainer.network.parameters()
-    weights = [sum(float(p.detach().cpu().double().square().sum()) for p in parameters)]
+    squares = [_sum_squares(parameter) for parameter in trainer.network.parameters()]
     numbers = {
         "losses": losses,
-        "weights": weights,
+        "weights": [sum(squares)],
         "evaluation": _evaluate_samples(trainer),
         "rates": _list_learning_rates(config) + _count_met_conditions(config),
     }
-    return {name: [_finite_or_none(value) for value in values] for name, values in numbers.items()}
+    return {name: list(map(_finite_or_none, values)) for name, values in numbers.items()}
+
+
+def _sum_squares(parameter: nn.Parameter) -> float:
+    return float(parameter.detach().cpu().double().square().sum())
 
 
 def _skip_to_last_learning_rate(trainer: Trainer) -> None:

@@ -61,7 +61,7 @@ from degradation.training.serialization import copy_weights
 
 
 class Trainer:
-    """A network, its optimizer, its data, and everything else that training resumes from.
+    """A network, its optimiser, its data, and everything else that training resumes from.
 
     Attributes:
         iteration: number of weight updates so far.
@@ -91,18 +91,18 @@ class Trainer:
         self.sums = RunningSums(device)
 
     def start_from(self, network: nn.Module) -> None:
-        """Replace the network with this one and the optimizer with a new one."""
+        """Replace the network with this one and the optimiser with a new one."""
         layout = memory_format(self.config.precision, self.device)
         self.network = network.to(self.device).to(memory_format=layout)
         self.network.train()
         self.optimizer = build_optimizer(self.network, self.config.optim)
-        self.parallel = self.group.wrap(self.network, self.config.model.bn_parts)
+        self.wrapped_network = self.group.wrap(self.network, self.config.model.bn_parts)
         self._discard_graphs()
 
     def join(self, group: WorkerGroup) -> None:
         """Continue as one process of a group. All its processes must be in the same state."""
         self.group = group
-        self.parallel = group.wrap(self.network, self.config.model.bn_parts)
+        self.wrapped_network = group.wrap(self.network, self.config.model.bn_parts)
         self.inputs = self.loader.training_inputs(self.iteration, group.shard)
         self._discard_graphs()
 
@@ -168,7 +168,7 @@ class Trainer:
         # each process trains on its share; afterwards BN's moving averages are merged
         with self.group.merged_batchnorm(self.network, config.model.bn_parts):
             loss, wrong = train_step(
-                self.parallel, self.optimizer, images, labels, config.precision
+                self.wrapped_network, self.optimizer, images, labels, config.precision
             )
         # shares are equally large, so the mean of their losses is the loss of the whole batch
         loss = self.group.sum(loss) / self.group.shard.count
