@@ -23,8 +23,8 @@ def forget_messages():
         (
             ["experiment=natural", "schedule=paper"],
             [
-                "schedule=paper: experiment=natural has its own schedule.iterations (19200),"
-                " schedule.evaluate_every (0.083333); name a key too to change it"
+                "schedule=paper: experiment=natural keeps its own schedule.iterations (19200),"
+                " schedule.evaluate_every (0.083333); to change one, set that key too"
             ],
         ),
         (
@@ -43,7 +43,7 @@ def forget_messages():
             ["schedule"],
         ),
         (["experiment=short", "data.resize=bilinear"], ["data.resize=bilinear: has no effect"]),
-        (["experiment=deep", "probes=none"], ["probes=none: experiment=deep has its own probes."]),
+        (["experiment=deep", "probes=none"], ["probes=none: experiment=deep keeps its own probes."]),
         (["experiment=quick", "seed=0", "model.depth=20"], []),
         (["experiment=quick", "optim.lr=0.02", "data.margin=1", "device=cpu"], []),
         (["experiment=short", "schedule.warmup.lr=0.001", "model.depth=20,110"], []),

@@ -79,8 +79,8 @@ def warn_of_replaced_options(
         if experiment_values:
             own_values = ", ".join(experiment_values)
             warn_once(
-                f"{option}: {_get_text(fixed[EXPERIMENT])} has its own {own_values};"
-                " name a key too to change it"
+                f"{option}: {_get_text(fixed[EXPERIMENT])} keeps its own {own_values};"
+                " to change one, set that key too"
             )
 
 
