@@ -31,7 +31,7 @@ def test_new_optimiser_and_shape_train(short, train_and_load):
     assert frame.excluded == ()
     (run,) = frame.runs.to_dict("records")
     assert (run["state"], run["config.optim.name"]) == ("done", "rmsprop")
-    assert run["lr"] == pytest.approx(0.01 / 3**0.5)  # that of the third update
+    assert run["last_lr"] == pytest.approx(0.01 / 3**0.5)  # that of the third update
 
 
 def test_id_covers_the_keys_that_the_optimiser_reads(short):
