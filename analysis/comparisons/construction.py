@@ -77,7 +77,7 @@ def applies_to(frame: Frame) -> bool:
 
 
 def build(frame: Frame, margin: float) -> Comparison:
-    """Return the comparison of runs some of which are constructed."""
+    """Return the section about the constructed networks among these runs."""
     claims = judge(frame, margin)
     if _find_gaps(frame):
         return Comparison("construction", TITLE, claims, pd.DataFrame(), {}, margin=margin)

@@ -171,17 +171,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     evidence = _describe_depths(spans)
     if not bounds:
         notes += single_run_notes
-        decisive_line = "; ".join(unknown_notes) or "no time point at which two runs were probed"
-        return Claim(
-            name,
-            statement,
-            Verdict.INCONCLUSIVE,
-            decisive_line,
-            evidence,
-            notes,
-            plain_words=write_reason(decisive_line),
-            remedy=KNOWN_VALUES if unknown_notes else "",
-        )
+        return _leave_open(name, statement, unknown_notes, evidence, notes)
 
     limit = math.log10(MAX_SPAN)
     decision = decide(bounds, "below", limit)
@@ -204,6 +194,26 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         ),
         remedy=KNOWN_VALUES if unknown_notes and verdict is Verdict.INCONCLUSIVE else "",
         seeds_needed=count_seeds_if_open(decision, bounds, "below", limit),
+    )
+
+
+def _leave_open(
+    name: str, statement: str, unknown_notes: list[str], evidence: list[str], notes: list[str]
+) -> Claim:
+    """Return the claim if no depth and time point has a bound.
+
+    `unknown_notes`: one sentence for each depth and time point with an unknown span.
+    """
+    decisive_line = "; ".join(unknown_notes) or "no time point at which two runs were probed"
+    return Claim(
+        name,
+        statement,
+        Verdict.INCONCLUSIVE,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=write_reason(decisive_line),
+        remedy=KNOWN_VALUES if unknown_notes else "",
     )
 
 

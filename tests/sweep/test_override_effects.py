@@ -43,7 +43,10 @@ def forget_messages():
             ["schedule"],
         ),
         (["experiment=short", "data.resize=bilinear"], ["data.resize=bilinear: has no effect"]),
-        (["experiment=deep", "probes=none"], ["probes=none: experiment=deep keeps its own probes."]),
+        (
+            ["experiment=deep", "probes=none"],
+            ["probes=none: experiment=deep keeps its own probes."],
+        ),
         (["experiment=quick", "seed=0", "model.depth=20"], []),
         (["experiment=quick", "optim.lr=0.02", "data.margin=1", "device=cpu"], []),
         (["experiment=short", "schedule.warmup.lr=0.001", "model.depth=20,110"], []),
