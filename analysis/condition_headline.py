@@ -6,10 +6,10 @@ import pandas as pd
 
 from analysis.claim import Claim, RunsByDepth, Verdict, training_error_difference
 from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION
-from analysis.columns import FINISHED_STATES
 from analysis.condition_labels import capitalise_first
 from analysis.error_increase import select_better_than_chance
 from analysis.family_pairs import family_pair
+from analysis.finished_runs import select_finished
 from analysis.frame import group_by_depth
 from analysis.headline_errors import (
     average_error,
@@ -42,7 +42,7 @@ def write_condition_headline(
     """
     by_name = {claim.name: claim for claim in claims}
     pair = family_pair(runs)
-    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    finished = select_finished(runs)
     plain = group_by_depth(finished, pair.plain)
     residual = group_by_depth(finished, pair.residual)
     networks = PLAIN_NETWORKS[pair.plain]

@@ -12,9 +12,9 @@ from typing import Protocol
 import pandas as pd
 
 from analysis.claim import Claim, Finding, Verdict
-from analysis.columns import FINISHED_STATES
 from analysis.condition_headline import count_states, write_condition_headline
 from analysis.condition_labels import capitalise_first
+from analysis.finished_runs import is_finished
 from analysis.frame import Frame
 from analysis.plain_text import join_words
 from degradation.records.schema import State
@@ -152,7 +152,7 @@ def _write_conditions(frame: Frame, sections: Sequence[HasClaims]) -> list[str]:
 
 
 def _has_finished(runs: pd.DataFrame) -> bool:
-    return bool(runs["state"].isin([*FINISHED_STATES]).any())
+    return bool(is_finished(runs).any())
 
 
 def _describe_ends(runs: pd.DataFrame) -> list[str]:
@@ -164,8 +164,7 @@ def _describe_ends(runs: pd.DataFrame) -> list[str]:
     failed = int((runs["state"] == State.FAILED).sum())
     if failed:
         parts.append(f"{failed} failed")
-    finished = runs["state"].isin([*FINISHED_STATES])
-    unfinished = int((~finished).sum()) - failed
+    unfinished = int((~is_finished(runs)).sum()) - failed
     if unfinished:
         parts.append(f"{unfinished} {'has' if unfinished == 1 else 'have'} not finished")
     return [f"Of {len(runs)} runs, {join_words(parts)}."] if parts else []

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.claim import Claim, Verdict
 from analysis.claims import DEGRADATION
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import TRAINING_ERROR
 from analysis.conditions import find_varying_keys
 from analysis.error_increase import select_better_than_chance
 from analysis.family_pairs import family_pair
@@ -16,6 +16,7 @@ from analysis.figures.marks import explain_marks
 from analysis.figures.matplotlib_import import Figure
 from analysis.figures.single_runs import describe_single_runs, has_single_runs
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
+from analysis.finished_runs import select_finished
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.gradient_flow import MAX_SPAN
 from analysis.sections import Section
@@ -88,7 +89,7 @@ def _select_shown(runs: pd.DataFrame, section: Section, stem: str) -> pd.DataFra
     run_ids = section.shown_run_ids.get(stem, section.run_ids)
     if run_ids:
         runs = runs[runs["run_id"].isin(run_ids)]
-    return runs[runs["state"].isin([*FINISHED_STATES])]
+    return select_finished(runs)
 
 
 def _find_takeaway(stem: str, section: Section, runs: pd.DataFrame) -> tuple[str, str]:

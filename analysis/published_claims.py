@@ -12,9 +12,10 @@ from scipy import stats
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, coarsest_resolution, not_tested
-from analysis.columns import ERROR_STEP, FINISHED_STATES, TEST_STEP
+from analysis.columns import ERROR_STEP, TEST_STEP
 from analysis.estimates import CONFIDENCE
 from analysis.evidence import describe_caveats
+from analysis.finished_runs import select_finished
 from analysis.paper_protocol import (
     find_departures,
     follows_cifar10_protocol,
@@ -165,7 +166,7 @@ def metric_values(runs: pd.DataFrame, metric: str) -> list[float]:
     """
     if metric not in runs:
         return []
-    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    finished = select_finished(runs)
     guesses = 5 if metric == TEN_CROP_TOP5_ERROR else 1
     chance = 100 - guesses * (100 - finished["chance"])
     diverged = finished["state"] == State.DIVERGED

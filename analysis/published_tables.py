@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.columns import FINISHED_STATES
 from analysis.estimates import Interval
+from analysis.finished_runs import is_finished
 from analysis.paper_protocol import follows_cifar10_protocol, follows_imagenet_protocol
 from analysis.published_claims import metric_values
 from analysis.published_values import (
@@ -98,7 +98,7 @@ def _build_table(
     rows = []
     for (family, shortcut, depth), group in runs.groupby(["family", "shortcut", "depth"]):
         network = {"family": family, "shortcut": shortcut, "depth": depth}
-        unfinished = int((~group["state"].isin([*FINISHED_STATES])).sum())
+        unfinished = int((~is_finished(group)).sum())
         row: dict[str, Any] = {**network, "without_end": unfinished}
         for name, metric in metrics.items():
             values = metric_values(group, metric)

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from analysis.claim import Check, Claim, Finding
-from analysis.columns import END_TIME, FINISHED_STATES
+from analysis.columns import END_TIME
+from analysis.finished_runs import select_finished
 from analysis.frame import Frame
 from analysis.page.certainty import describe_remedy
 from analysis.sections import Section
@@ -184,7 +185,7 @@ def _summarise_depths(section: Section) -> list[DepthCurve]:
 
 def _find_end(runs: pd.DataFrame) -> str | None:
     """Return when the last finished run ended, or None if that is unknown or in no calendar."""
-    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    finished = select_finished(runs)
     if END_TIME not in finished or finished[END_TIME].isna().all():
         return None
     try:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import MIN_SEEDS, RunsByDepth
-from analysis.columns import FINISHED_STATES
 from analysis.evidence import describe_unfinished_run
+from analysis.finished_runs import is_finished, select_finished
 from degradation.records.schema import State
 
 
@@ -59,7 +59,7 @@ def unfinished_runs(family: str, runs: pd.DataFrame) -> list[str]:
     `runs`: rows of `Frame.runs`.
     """
     reasons = []
-    for state, unfinished in runs[~runs["state"].isin([*FINISHED_STATES])].groupby("state"):
+    for state, unfinished in runs[~is_finished(runs)].groupby("state"):
         names = [describe_unfinished_run(run) for run in unfinished.to_dict("records")]
         counts = count_runs(len(names), len(runs), str(state), f"{family} runs")
         reasons.append(f"{counts}: {abbreviate(names)}")
@@ -93,7 +93,7 @@ def repeated_seeds(runs: pd.DataFrame, network: str) -> list[str]:
     A mean would count such a seed twice. The runs differ in something that the configuration does
     not show, so it is unknown which of them is meant.
     """
-    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    finished = select_finished(runs)
     repeated = finished[finished["seed"].duplicated(keep=False)]
     reasons = []
     for seed, same_seed in repeated.groupby("seed"):

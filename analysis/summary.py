@@ -7,12 +7,12 @@ import pandas as pd
 from analysis.claim import coarsest_resolution
 from analysis.columns import (
     ERROR_STEP,
-    FINISHED_STATES,
     TEST_STEP,
     TRAINING_ERROR,
     TRAINING_ERROR_AT_START,
 )
 from analysis.estimates import Interval
+from analysis.finished_runs import is_finished
 from analysis.requirements import repeated_seeds
 from analysis.statistics import student_interval
 from degradation.metrics import TEST_ERROR
@@ -48,7 +48,7 @@ def compute_finished_interval(runs: pd.DataFrame, metric: str) -> Interval | Non
     Runs without the metric are excluded. The result is None if no run has it. If several runs have
     the same seed, nothing is averaged: mean and bounds are NaN, and `n` still counts the runs.
     """
-    finished = runs[runs["state"].isin([*FINISHED_STATES]) & runs[metric].notna()]
+    finished = runs[is_finished(runs) & runs[metric].notna()]
     if finished.empty:
         return None
     if repeated_seeds(finished, ""):

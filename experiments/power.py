@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.claim import Verdict
-from analysis.columns import FINISHED_STATES
+from analysis.finished_runs import is_finished
 from analysis.frame import load
 from analysis.mechanisms.time_to_threshold import measure_times
 from analysis.power import Design, all_cases, simulate
@@ -92,7 +92,7 @@ def write_times(records: Path, ledger: Path) -> None:
     """
     runs = expand_runs([f"experiment={QUICK}", f"record_root={records}"])
     frame = load(records, describe_planned_runs(runs))
-    unfinished = frame.runs[~frame.runs["state"].isin([*FINISHED_STATES])]
+    unfinished = frame.runs[~is_finished(frame.runs)]
     if len(unfinished):
         raise ConfigError(
             f"--records: unfinished runs of {QUICK} in {records}: {len(unfinished)};"

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.claim import Claim
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import TRAINING_ERROR
 from analysis.figures.matplotlib_import import Figure
+from analysis.finished_runs import is_finished
 from analysis.frame import Frame
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import TEST_ERROR
@@ -87,7 +88,7 @@ def build_table(runs: pd.DataFrame, key: str) -> pd.DataFrame:
             key.removeprefix("config."): value,
             "family": family,
             "depth": depth,
-            "runs": int(group["state"].isin([*FINISHED_STATES]).sum()),
+            "runs": int(is_finished(group).sum()),
         }
         for name, metric in (("training_error", TRAINING_ERROR), ("test_error", TEST_ERROR)):
             interval = compute_finished_interval(group, metric)

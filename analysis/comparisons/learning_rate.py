@@ -23,11 +23,12 @@ import pandas as pd
 from analysis import claims as main_claims
 from analysis.claim import Claim, Compare, coarsest_resolution, not_tested
 from analysis.claims import judge_fix, judge_no_degradation
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import TRAINING_ERROR
 from analysis.comparisons.base import FactorSection
 from analysis.estimates import DifferenceOfMinima
 from analysis.family_pairs import family_pair
 from analysis.figures import learning_rate_map
+from analysis.finished_runs import is_finished, select_finished
 from analysis.requirements import count_runs, repeated_seeds
 from analysis.statistics import difference_of_minima
 
@@ -82,7 +83,7 @@ def _find_gaps(runs: pd.DataFrame) -> list[str]:
     were not trained at every rate.
     """
     reasons = []
-    unfinished = runs[~runs["state"].isin([*FINISHED_STATES])]
+    unfinished = runs[~is_finished(runs)]
     for state, group in unfinished.groupby("state"):
         counts = count_runs(len(group), len(runs), str(state))
         reasons.append(f"{counts}, so the best learning rate is unknown")
@@ -124,7 +125,7 @@ def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     selected, rates, at_edge = [], [], []
     for (family, depth), group in runs.groupby(["family", "depth"]):
-        finished = group[group["state"].isin([*FINISHED_STATES])]
+        finished = select_finished(group)
         means = finished.groupby(KEY)[TRAINING_ERROR].mean()
         lr = means.idxmin() if len(means) else group[KEY].min()
         selected.append(group[group[KEY] == lr])

@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR, TRAINING_ERROR_AT_START
+from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
 from analysis.figures.layout import (
     add_legend_from,
@@ -15,6 +15,7 @@ from analysis.figures.layout import (
 )
 from analysis.figures.mean_interval import ERROR_RANGE, draw_means, draw_runs, print_mean
 from analysis.figures.style import FAMILY_STYLES
+from analysis.finished_runs import select_finished
 from analysis.frame import Frame, group_by_depth
 from analysis.summary import compute_interval
 
@@ -29,7 +30,7 @@ LINES = (
 
 def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:
     """Draw training error (percent) against depth: points are runs, with 95 % intervals."""
-    runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    runs = select_finished(frame.runs)
     axis = choose_depth_axis(list_depths(frame.runs), ax)
     for index, (label, family, column, style) in enumerate(LINES):
         if family not in families:

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR, is_percentage
+from analysis.columns import TRAINING_ERROR, is_percentage
 from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
 from analysis.figures.layout import (
     add_legend_from,
@@ -18,6 +18,7 @@ from analysis.figures.layout import (
 from analysis.figures.marks import DIVERGED, describe_marks, mark_equal_runs
 from analysis.figures.mean_interval import ERROR_RANGE, UNBOUNDED, draw_means, draw_runs, print_mean
 from analysis.figures.style import FAMILY_STYLES
+from analysis.finished_runs import select_finished
 from analysis.frame import Frame, group_by_depth
 from analysis.summary import compute_interval
 from degradation.metrics import TEST_ERROR
@@ -42,7 +43,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     `metric`: the column of `frame.runs` that is drawn. Only finished runs are drawn,
     but the axis has every depth of the frame.
     """
-    runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    runs = select_finished(frame.runs)
     axis = choose_depth_axis(list_depths(frame.runs), ax)
     families = list_families(runs)
     for index, family in enumerate(families):

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import TRAINING_ERROR
 from analysis.condition_labels import NULL, OPTIONS_PREFIX, format_values, label_values, name_key
 from analysis.factors import sort_values
 from analysis.figures.layout import (
@@ -22,6 +22,7 @@ from analysis.figures.layout import (
 from analysis.figures.mean_interval import ERROR_RANGE, draw_means, draw_runs, print_mean
 from analysis.figures.style import FAMILY_STYLES
 from analysis.figures.value_axis import ValueAxis, choose_axis
+from analysis.finished_runs import is_finished
 from analysis.frame import Frame
 from analysis.summary import compute_interval
 
@@ -38,8 +39,8 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int) -> Axes:
     `key`: the column of `frame.runs` that is the factor. The axis has all values of the frame.
     """
     axis = build_axis(frame.runs[key])
-    is_finished = frame.runs["state"].isin([*FINISHED_STATES])
-    runs = frame.runs[is_finished & (frame.runs["depth"] == depth)]
+    has_result = is_finished(frame.runs)
+    runs = frame.runs[has_result & (frame.runs["depth"] == depth)]
     for family in list_families(frame.runs):
         family_runs = runs[runs["family"] == family]
         x_positions, intervals = [], []

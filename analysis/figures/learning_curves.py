@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import TRAINING_ERROR
 from analysis.figures.layout import (
     MAX_WIDTH,
     add_legend,
@@ -18,6 +18,7 @@ from analysis.figures.layout import (
 from analysis.figures.marks import CHANCE, PUBLISHED_MARK, describe_marks, is_drawn
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import REFERENCE_STYLE, depth_style
+from analysis.finished_runs import is_finished
 from analysis.frame import Frame
 from analysis.lr_drops import find_common_milestones
 from analysis.paper_protocol import follows_cifar10_protocol
@@ -47,7 +48,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
 
     Only finished runs are drawn. A diverged run counts as chance error, starting at its divergence.
     """
-    finished_runs = frame.runs.loc[frame.runs["state"].isin([*FINISHED_STATES]), "run_id"]
+    finished_runs = frame.runs.loc[is_finished(frame.runs), "run_id"]
     is_drawn = (frame.curves["family"] == family) & frame.curves["run_id"].isin(finished_runs)
     curves = frame.curves[is_drawn]
     depths = list_depths(frame.runs)

@@ -6,9 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import TRAINING_ERROR
 from analysis.figures.layout import MAX_WIDTH, list_depths, list_families
 from analysis.figures.marks import CELL_MEAN
+from analysis.finished_runs import is_finished
 from analysis.frame import Frame
 
 LR = "config.optim.lr"
@@ -43,8 +44,8 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
 
 def _mean_errors(frame: Frame, family: str, rates: list[float], depths: list[int]) -> np.ndarray:
     """Return the means over seeds, rates x depths, in percent, or NaN where no run has finished."""
-    is_finished = frame.runs["state"].isin([*FINISHED_STATES])
-    runs = frame.runs[is_finished & (frame.runs["family"] == family)]
+    has_result = is_finished(frame.runs)
+    runs = frame.runs[has_result & (frame.runs["family"] == family)]
     means = runs.pivot_table(index=LR, columns="depth", values=TRAINING_ERROR, aggfunc="mean")
     errors: np.ndarray = means.reindex(index=rates, columns=depths).to_numpy(dtype=float)
     return errors

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.columns import FINISHED_STATES
 from analysis.figures.depth_axis import LABELS
 from analysis.figures.layout import add_legend
 from analysis.figures.marks import DIVERGED, RUN, describe_marks, is_drawn
@@ -15,6 +14,7 @@ from analysis.figures.mean_interval import ERROR_RANGE, draw_means
 from analysis.figures.mean_labels import BELOW, print_beside
 from analysis.figures.style import FAMILY_STYLES
 from analysis.figures.value_axis import CATEGORIES
+from analysis.finished_runs import is_finished
 from analysis.frame import Frame, group_by_depth
 from analysis.paper_protocol import follows_cifar10_protocol
 from analysis.published_values import VALIDATION_ERROR, PublishedValue, find_published
@@ -79,9 +79,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
 
 def _select_runs(frame: Frame) -> pd.DataFrame:
     """Return our finished runs that follow the paper's protocol."""
-    return frame.runs[
-        frame.runs["state"].isin([*FINISHED_STATES]) & follows_cifar10_protocol(frame.runs)
-    ]
+    return frame.runs[is_finished(frame.runs) & follows_cifar10_protocol(frame.runs)]
 
 
 def _draw_ours(group: pd.DataFrame, x: int, ax: Axes) -> None:

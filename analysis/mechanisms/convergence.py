@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.claim import Claim
-from analysis.columns import FINISHED_STATES
 from analysis.family_pairs import family_pair
 from analysis.figures import convergence as figure
+from analysis.finished_runs import select_finished
 from analysis.frame import Frame
 from analysis.interval_censoring import GrowthFit
 from analysis.lr_drops import find_common_milestones
@@ -74,5 +74,5 @@ def _measure(frame: Frame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the runs of both families, and the times of those that have finished."""
     pair = family_pair(frame.runs)
     runs = frame.runs[frame.runs["family"].isin([pair.plain, pair.residual])]
-    finished_runs = runs[runs["state"].isin([*FINISHED_STATES])]
+    finished_runs = select_finished(runs)
     return runs, measure_times(finished_runs, frame.curves)

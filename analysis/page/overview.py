@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analysis.columns import CHANCE, CODE_STATE, FINISHED_STATES, TRAIN_IMAGES
+from analysis.columns import CHANCE, CODE_STATE, TRAIN_IMAGES
+from analysis.finished_runs import select_finished
 from analysis.frame import Frame
 from analysis.page.number_formats import format_date, format_duration
 from degradation.counting import format_count
@@ -33,7 +34,7 @@ FAMILIES_IN_WORDS = (
 def list_facts(frame: Frame) -> list[str]:
     """Return what was trained, on what, for how long and when, in a few words each."""
     runs = frame.runs
-    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    finished = select_finished(runs)
     facts = [
         *(describe_data(runs, str(name)) for name in sorted(runs["data"].dropna().unique())),
         f"{describe_states(runs)}{_describe_iterations(runs)}",

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.columns import FINISHED_STATES
 from analysis.family_pairs import family_pair
+from analysis.finished_runs import select_finished
 from analysis.plain_text import format_percents
 from analysis.published_values import PLAIN, RESIDUAL_A, find_published
 from degradation.metrics import TEST_ERROR
@@ -45,7 +45,7 @@ def _describe_own(runs: pd.DataFrame) -> list[str]:
     if runs.empty:
         return []
     pair = family_pair(runs)
-    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    finished = select_finished(runs)
     texts = []
     for family in (pair.plain, pair.residual):
         of_family = finished[finished["family"] == family]

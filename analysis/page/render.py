@@ -11,10 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL.Image import Image
 
-from analysis.columns import FINISHED_STATES, UNTRAINED_WITHIN_POINTS
+from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.condition_labels import capitalise_first
 from analysis.conditions import find_varying_keys
 from analysis.figures.title_and_footer import describe_seeds
+from analysis.finished_runs import select_finished
 from analysis.frame import Frame
 from analysis.headline import HeadlineText
 from analysis.page.charts.chart_data import collect_chart_data
@@ -108,7 +109,7 @@ def build_outline(sections: Sequence[Section], pictures: PagePictures, seeds: st
 
 def _describe_seeds(frame: Frame) -> str:
     """Return how many seeds a network has that has finished: `3 seeds`."""
-    finished = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    finished = select_finished(frame.runs)
     if finished.empty:
         return "0 seeds"
     return describe_seeds(finished, find_varying_keys(frame.runs))

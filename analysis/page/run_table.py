@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.columns import CODE_STATE, FINISHED_STATES, TRAINING_ERROR_AT_START
+from analysis.columns import CODE_STATE, TRAINING_ERROR_AT_START
 from analysis.evidence import describe_end
+from analysis.finished_runs import is_finished
 from analysis.page.number_formats import format_number
 from degradation.metrics import (
     AUGMENTED_ERROR,
@@ -48,8 +49,8 @@ def build_run_table(runs: pd.DataFrame, with_condition: bool) -> RunTable:
     """
     shown = runs
     if len(runs) > MAX_RUNS:
-        is_finished = runs["state"].isin([*FINISHED_STATES])
-        shown = pd.concat([runs[~is_finished], runs[is_finished]]).head(MAX_RUNS)
+        has_result = is_finished(runs)
+        shown = pd.concat([runs[~has_result], runs[has_result]]).head(MAX_RUNS)
     labels = ["run", *(["condition"] if with_condition else []), "state"]
     text_columns = len(labels)
     metrics = [(name, f"{METRICS[name].label} (%)", 2) for name in RUN_METRICS]

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR, is_percentage
+from analysis.columns import TRAINING_ERROR, is_percentage
 from analysis.condition_labels import name_key
 from analysis.figures import error_vs_depth
 from analysis.figures.error_vs_factor import LOWEST, build_axis
@@ -23,6 +23,7 @@ from analysis.figures.mean_interval import (
     draw_runs,
 )
 from analysis.figures.value_axis import ValueAxis
+from analysis.finished_runs import is_finished, select_finished
 from analysis.plot.equal_settings import RUNS, check_equal_settings
 from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import check_columns, line_style
@@ -52,7 +53,7 @@ def error_against_depth(
     check_columns(runs, [metric])
     runs = _drop_repeated(runs, "depth")
     frame = to_frame(runs)
-    check_equal_settings(_select_finished(runs), RUNS)
+    check_equal_settings(select_finished(runs), RUNS)
     with panel(ax) as axes:
         error_vs_depth.draw(frame, axes, metric)
         if metric not in (TRAINING_ERROR, TEST_ERROR):
@@ -89,8 +90,8 @@ def error_against(
     check_columns(runs, [key, metric])
     runs = _drop_repeated(runs, key)
     table = to_frame(runs).runs.assign(**{key: runs[key].to_numpy()})
-    check_equal_settings(_select_finished(runs), RUNS, key)
-    finished = table[table["state"].isin([*FINISHED_STATES]) & table[key].notna()]
+    check_equal_settings(select_finished(runs), RUNS, key)
+    finished = table[is_finished(table) & table[key].notna()]
     check_columns(finished, [key])
     axis = build_axis(finished[key])
     families, depths = list_families(finished), list_depths(finished)
@@ -131,7 +132,7 @@ def error_against_iteration(
         UserError: no run has finished, the table lacks a column, or the runs differ in other keys.
     """
     check_columns(curves, ["run_id", "family", "depth", "state", ITERATION, metric])
-    curves = _select_finished(curves)
+    curves = select_finished(curves)
     if curves.empty:
         raise ConfigError("state: no run of the table has finished; allowed: at least one")
     check_equal_settings(curves, "curves")
@@ -158,12 +159,6 @@ def _drop_repeated(runs: pd.DataFrame, key: str) -> pd.DataFrame:
     A run that counted twice would make the intervals narrower.
     """
     return runs.drop_duplicates(["run_id", key]) if "run_id" in runs else runs
-
-
-def _select_finished(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of runs that have a result, the only ones that are drawn."""
-    finished: pd.DataFrame = runs[runs["state"].isin([*FINISHED_STATES])]
-    return finished
 
 
 def _has_one_depth_per_value(runs: pd.DataFrame, key: str) -> bool:

@@ -229,7 +229,9 @@ def test_plan_says_which_hours_are_unknown(tmp_path, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.endswith("unknown") for line in lines[:3]] == [False, False, True]
     assert any(line.startswith("hours: unknown for 1 run of networks without") for line in lines)
-    assert re.search(r"hours: [\d.]+ one run after another; [\d.]+ with 2 at once", "\n".join(lines))
+    assert re.search(
+        r"hours: [\d.]+ one run after another; [\d.]+ with 2 at once", "\n".join(lines)
+    )
 
 
 @pytest.mark.parametrize(

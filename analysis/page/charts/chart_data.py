@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns import CHANCE, FINISHED_STATES, TRAINING_ERROR, TRAINING_ERRORS
+from analysis.columns import CHANCE, TRAINING_ERROR, TRAINING_ERRORS
 from analysis.conditions import Condition, list_conditions
 from analysis.figures.layout import list_depths, list_families
 from analysis.figures.style import FAMILY_STYLES
+from analysis.finished_runs import select_finished
 from analysis.frame import Frame
 from analysis.lr_drops import find_common_milestones
 from analysis.page.charts.chart_values import DECIMALS, describe_groups, list_run_values
@@ -125,7 +126,7 @@ def _describe_condition(
 ) -> dict[str, Any]:
     """Return one condition: what its charts need, its groups and its runs."""
     frame = condition.frame
-    finished = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    finished = select_finished(frame.runs)
     final = _read_final_values(finished, metrics, error_kind)
     headline = TRAINING_ERRORS[error_kind]
     curves = frame.curves.assign(**{headline: frame.curves[TRAINING_ERROR]})
