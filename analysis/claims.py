@@ -23,6 +23,7 @@ from analysis.claim import (
     not_tested,
     training_error_difference,
 )
+from analysis.claim_names import DEGRADATION, FIX, NO_DEGRADATION
 from analysis.error_increase import measure_increase, select_better_than_chance
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.family_pairs import FAMILY_PAIRS, FamilyPair, family_pair
@@ -38,7 +39,6 @@ from analysis.plain_words import (
 from analysis.requirements import missing_requirements
 
 # The names of the three claims.
-DEGRADATION, NO_DEGRADATION, FIX = "degradation", "no degradation", "the fix"
 
 
 def judge_degradation(

@@ -2,8 +2,8 @@
 
 from analysis.claim import Claim
 from analysis.claims import judge
-from analysis.condition_labels import capitalise_first
 from analysis.frame import Frame
+from analysis.plain_text import capitalise_first
 from analysis.published_claims import judge_published
 
 # The title of the only condition, if a comparison comes before it.

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analysis.claim import Claim, RunsByDepth, Verdict, training_error_difference
-from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION
-from analysis.condition_labels import capitalise_first
+from analysis.claim_names import DEGRADATION, FIX, NO_DEGRADATION
 from analysis.error_increase import select_better_than_chance
 from analysis.family_pairs import family_pair
 from analysis.finished_runs import select_finished
@@ -20,7 +19,7 @@ from analysis.headline_errors import (
     list_errors,
     list_worse_between,
 )
-from analysis.plain_text import format_percents, join_words, shorten_reason
+from analysis.plain_text import capitalise_first, format_percents, join_words, shorten_reason
 
 PLAIN_NETWORKS = {
     "plain": "plain networks",
@@ -126,8 +125,8 @@ def _describe_residual(
     verdict = claim.verdict
     depths = choose_depths(claim, groups, degradation.depths)
     plain_depths = degradation.depths or find_ends(select_better_than_chance(plain) or plain)
-    is_told_apart = depths == plain_depths and bool(list_errors(plain, plain_depths, ""))
-    errors = list_errors(groups, depths, "", named=not is_told_apart)
+    are_depths_named = depths == plain_depths and bool(list_errors(plain, plain_depths, ""))
+    errors = list_errors(groups, depths, "", named=not are_depths_named)
     within = ""
     if verdict is Verdict.REPRODUCED:
         within = describe_margin(groups, [*groups], margin)

@@ -114,11 +114,6 @@ def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
     return [key for key in keys if key in selected]
 
 
-def capitalise_first(text: str) -> str:
-    """Return the text with its first letter in upper case, and the others as they are."""
-    return text[:1].upper() + text[1:]
-
-
 def name_key(key: str) -> str:
     """Return a key in words, such as `batch size` for `config.optim.batch_size`."""
     name = key.removeprefix("config.")

@@ -53,11 +53,11 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class _Members:
+class _ConditionRuns:
     """A condition as the values of the keys that vary, and the runs that belong to it."""
 
     values: pd.Series  # one value for each key that varies
-    members: Mask
+    is_member: Mask
 
 
 def find_varying_keys(runs: pd.DataFrame) -> list[str]:
@@ -83,7 +83,7 @@ def list_conditions(frame: Frame) -> list[Condition]:
     if not keys:
         return [Condition("", {}, frame)]
     settings = _read_settings(frame.runs)
-    conditions = _drop_contained(_list_members(settings, keys))
+    conditions = _drop_contained(_list_condition_runs(settings, keys))
     values = pd.DataFrame([condition.values for condition in conditions])
     leading = select_leading_keys(values)
     named = [key for key in ALWAYS_NAMED if key in values and key not in leading]
@@ -92,7 +92,7 @@ def list_conditions(frame: Frame) -> list[Condition]:
         Condition(
             label=label,
             values={str(key): value for key, value in condition.values.items()},
-            frame=frame.select(frame.runs.index[condition.members]),
+            frame=frame.select(frame.runs.index[condition.is_member]),
         )
         for label, condition in zip(labels, conditions, strict=True)
     ]
@@ -125,24 +125,24 @@ def _read_settings(runs: pd.DataFrame) -> _Settings:
     return _Settings(values, fits_any, runs["depth"])
 
 
-def _list_members(settings: _Settings, keys: list[str]) -> list[_Members]:
+def _list_condition_runs(settings: _Settings, keys: list[str]) -> list[_ConditionRuns]:
     """Return conditions that cover all runs: one for each combination of values that occurs."""
     complete = settings.values.loc[~settings.fits_any[keys].any(axis=1), keys]
     combinations = complete.drop_duplicates().sort_values(keys, key=_rank_values)
-    conditions = [_build_condition(settings, values) for _, values in combinations.iterrows()]
+    conditions = [_build_condition_runs(settings, values) for _, values in combinations.iterrows()]
     uncovered = pd.Series(True, index=settings.values.index)
     for condition in conditions:
-        uncovered &= ~condition.members
+        uncovered &= ~condition.is_member
     while uncovered.any():
         # This run differs from every condition in a key that matters to it.
         values = settings.values.loc[uncovered, keys].iloc[0]
-        condition = _build_condition(settings, values)
+        condition = _build_condition_runs(settings, values)
         conditions.append(condition)
-        uncovered &= ~condition.members
+        uncovered &= ~condition.is_member
     return conditions
 
 
-def _build_condition(settings: _Settings, values: pd.Series) -> _Members:
+def _build_condition_runs(settings: _Settings, values: pd.Series) -> _ConditionRuns:
     """Return the condition with these values of the keys that vary, and the runs that fit it."""
     warmup_keys = _select_warmup_keys(values.index)
     other_keys = [key for key in map(str, values.index) if key not in warmup_keys]
@@ -154,10 +154,10 @@ def _build_condition(settings: _Settings, values: pd.Series) -> _Members:
     with_this_warmup = settings.depths[fits & same_warmup & ~lacks_warmup]
     is_shallower = _is_shallower(settings.depths, with_this_warmup)
     is_exempt = lacks_warmup & (_is_constructed(settings.values) | is_shallower)
-    return _Members(values, fits & (same_warmup | is_exempt))
+    return _ConditionRuns(values, fits & (same_warmup | is_exempt))
 
 
-def _drop_contained(conditions: list[_Members]) -> list[_Members]:
+def _drop_contained(conditions: list[_ConditionRuns]) -> list[_ConditionRuns]:
     """Return the conditions whose runs are not all part of a larger one.
 
     A contained condition arises when a network is too shallow for the warm-up of its own condition,
@@ -170,10 +170,10 @@ def _drop_contained(conditions: list[_Members]) -> list[_Members]:
     ]
 
 
-def _is_contained(condition: _Members, other: _Members) -> bool:
+def _is_contained(condition: _ConditionRuns, other: _ConditionRuns) -> bool:
     """Return whether the runs of a condition are a proper subset of the other's."""
-    outside = (condition.members & ~other.members).any()
-    is_larger = (other.members & ~condition.members).any()
+    outside = (condition.is_member & ~other.is_member).any()
+    is_larger = (other.is_member & ~condition.is_member).any()
     return bool(is_larger and not outside)
 
 

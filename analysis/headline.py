@@ -13,10 +13,9 @@ import pandas as pd
 
 from analysis.claim import Claim, Finding, Verdict
 from analysis.condition_headline import count_states, write_condition_headline
-from analysis.condition_labels import capitalise_first
 from analysis.finished_runs import is_finished
 from analysis.frame import Frame
-from analysis.plain_text import join_words
+from analysis.plain_text import capitalise_first, join_words
 from degradation.records.schema import State
 
 # What each kind of training error is called (`Frame.error_kind`).

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import DEGRADATION
+from analysis.claim_names import DEGRADATION
 from analysis.columns import TRAINING_ERROR
 from analysis.conditions import find_varying_keys
 from analysis.error_increase import select_better_than_chance

@@ -13,7 +13,7 @@ from degradation.config.schema import KEYS
 
 # Of keys that determine each other, the first of these leads; then the order of the schema.
 # None of these follows from a key after it: a learning rate does not choose its optimiser.
-FIRST = (
+PRIORITY_KEYS = (
     "data.name",
     "model.network",
     "model.block",
@@ -21,21 +21,21 @@ FIRST = (
     "schedule.shape",
     "schedule.iterations",
 )
-ORDER = [*FIRST, *KEYS]
+KEY_ORDER = [*PRIORITY_KEYS, *KEYS]
 
 
 def select_leading_keys(conditions: pd.DataFrame) -> list[str]:
     """Return a small set of keys that together determine all others, most important first.
 
-    A key of FIRST is omitted only if the keys of FIRST before it determine it; any other key, if
-    the rest of the set does. `conditions` has one row per condition and one column per key that
+    A key of PRIORITY_KEYS is omitted only if those before it determine it; any other key, if the
+    rest of the set does. `conditions` has one row per condition and one column per key that
     varies, such as `config.optim.lr`.
     """
-    leading = sorted(map(str, conditions), key=_rank_key)
+    leading = sorted(map(str, conditions), key=rank_key)
     for key in reversed(leading.copy()):
         others = [other for other in leading if other != key]
         before = others[: leading.index(key)]
-        causes = before if key.removeprefix(PREFIX) in FIRST else others
+        causes = before if key.removeprefix(PREFIX) in PRIORITY_KEYS else others
         if causes and _determine(conditions, causes, key):
             leading = others
     return leading
@@ -47,7 +47,8 @@ def _determine(conditions: pd.DataFrame, keys: list[str], key: str) -> bool:
     return len(combinations) == len(conditions[[*keys, key]].drop_duplicates())
 
 
-def _rank_key(key: str) -> tuple[int, str]:
+def rank_key(key: str) -> tuple[int, str]:
     """Return a key's place: options of a block and keys of a parent come last, by name."""
     name = key.removeprefix(PREFIX)
-    return ORDER.index(name) if name in ORDER else len(ORDER), name
+    rank = KEY_ORDER.index(name) if name in KEY_ORDER else len(KEY_ORDER)
+    return rank, name

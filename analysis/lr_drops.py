@@ -21,7 +21,12 @@ def find_common_milestones(runs: pd.DataFrame) -> list[int]:
     schedules = runs[MILESTONES].dropna().unique()
     if len(schedules) != 1:
         return []
-    iterations = schedules[0].strip("[]").split(",")
+    return parse_milestones(schedules[0])
+
+
+def parse_milestones(text: str) -> list[int]:
+    """Return the iterations of a column's text, such as `[32000, 48000]`."""
+    iterations = text.strip("[]").split(",")
     return [int(iteration) for iteration in iterations if iteration.strip()]
 
 

@@ -9,7 +9,7 @@ from analysis.abbreviation import abbreviate
 from analysis.condition_labels import NULL, format_values
 from analysis.frame import Frame, load
 from analysis.key_columns import PREFIX
-from analysis.leading_keys import ORDER
+from analysis.leading_keys import rank_key
 from degradation.records.root import list_nested_roots, list_run_ids
 
 MAX_KEYS = 3  # keys that a message names
@@ -62,7 +62,7 @@ def _list_differences(planned: pd.DataFrame, recorded: Frame) -> list[str]:
     The order is that of importance.
     """
     differences = []
-    for key in sorted(_list_config_keys(planned), key=_rank):
+    for key in sorted(_list_config_keys(planned), key=rank_key):
         if key not in recorded.runs or key == CONTENT:
             continue
         values, others = (_list_distinct(runs[key]) for runs in (planned, recorded.runs))
@@ -74,11 +74,6 @@ def _list_differences(planned: pd.DataFrame, recorded: Frame) -> list[str]:
 
 def _list_config_keys(runs: pd.DataFrame) -> list[str]:
     return [name for name in map(str, runs) if name.startswith(PREFIX)]
-
-
-def _rank(key: str) -> int:
-    name = key.removeprefix(PREFIX)
-    return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
 def _list_distinct(column: pd.Series) -> list[Any]:

@@ -3,14 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from analysis.condition_labels import capitalise_first
-
 NO_DECIMAL_FROM = 10.0  # percent or points; smaller numbers have a decimal
 SMALL_BELOW = 0.095  # still smaller ones have two
 TINY_BELOW = 0.0095  # and these three: one error in 50,000 images is 0.002 %
 ZERO_BELOW = 0.0005
 # The ids of runs that follow a colon.
 RUN_LIST = re.compile(r": (?=(?:run ids )?\S+-d\d+-s\d+)")
+
+
+def capitalise_first(text: str) -> str:
+    """Return the text with its first letter in upper case, and the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def format_amount(value: float) -> str:

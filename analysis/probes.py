@@ -49,7 +49,7 @@ def read_probe_tables(root: Path | str, runs: pd.DataFrame, excluded: list[str])
                 IMAGES: row[IMAGES],
                 DEVICE: row[DEVICE],
                 **identity,
-                "time_point": _name_time_point(row[ITERATION], run[LAST_ITERATION]),
+                "time_point": name_time_point(row[ITERATION], run[LAST_ITERATION]),
             }
             builders.setdefault(row[PROBE], _TableBuilder()).add(head, row[TABLE])
         points = _read_landscape_points(record, excluded)
@@ -119,14 +119,19 @@ def _read_landscape_points(record: CachedRecord, excluded: list[str]) -> list[Ro
 
 
 def _build_landscape(points: list[Row]) -> pd.DataFrame:
-    """Return the distinct points; `pictures` is a string here, `all` if every image was used."""
+    """Return the distinct points; the column `pictures` is text, `all` if every image was used."""
     table = pd.DataFrame(points, columns=[*row_validation.POINT]).drop_duplicates(ignore_index=True)
     counts = ["all" if pd.isna(count) else f"{count:.0f}" for count in table[IMAGES]]
     return table.assign(**{IMAGES: counts})
 
 
-def _name_time_point(iteration: int, last_iteration: int) -> str:
-    return {0: INITIALISATION, last_iteration: END}.get(iteration, f"iteration {iteration}")
+def name_time_point(iteration: int, last_iteration: int) -> str:
+    """Return the point in training at which a probe measured, as tables and figures name it."""
+    if iteration == 0:
+        return INITIALISATION
+    if iteration == last_iteration:
+        return END
+    return f"iteration {iteration}"
 
 
 def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -41,10 +41,11 @@ from degradation.metrics import (
 )
 from degradation.records.schema import State
 
+TRAINING_SUFFIX = ", training"  # of the names of claims about the training error
 # metric: (suffix of the claim's name, what the statement calls it)
 METRICS = {
     TEST_ERROR: ("", "test error"),
-    CLEAN_ERROR: (", training", "clean training error"),
+    CLEAN_ERROR: (TRAINING_SUFFIX, "clean training error"),
     TEN_CROP_ERROR: (", top-1", "ten-crop validation error"),
     TEN_CROP_TOP5_ERROR: (", top-5", "ten-crop top-5 validation error"),
 }

@@ -48,10 +48,12 @@ def read_summary(folder: Path) -> ReportSummary:
     if not isinstance(values, dict):
         raise UnreadableSummary(f"{SUMMARY_FILE} is not a JSON object")
     if values.get("format") != FORMAT:
-        raise UnreadableSummary(f"{SUMMARY_FILE} has another format than {FORMAT}")
+        raise UnreadableSummary(f"{SUMMARY_FILE} does not have the format {FORMAT}")
     summary: ReportSummary = _build(ReportSummary, values, SUMMARY_FILE)
     if min([summary.excluded, *summary.runs.values()]) < 0:
-        raise UnreadableSummary(f"{SUMMARY_FILE} counts fewer than no runs")
+        raise UnreadableSummary(
+            f"{SUMMARY_FILE} has a negative number of runs or of excluded records"
+        )
     return summary
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import Literal
 
-from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION
+from analysis.claim_names import DEGRADATION, FIX, NO_DEGRADATION
 from analysis.estimates import Difference
 from analysis.family_pairs import FAMILY_PAIRS, FamilyPair
 from analysis.seeds_needed import MAX_SEEDS, PROBABILITY_TEXT, count_seeds

@@ -53,15 +53,15 @@ class SeedsNeeded:
     def describe(self) -> str:
         """Return the number with its assumption, without a verb."""
         if self.count is None:
-            return f"{TOO_MANY}, so close is the difference to the margin ({ASSUMPTION})"
+            return f"{TOO_MANY}, because the difference is so close to the margin ({ASSUMPTION})"
         return f"about {self.count:,} seeds per network ({PROBABILITY_TEXT}, {ASSUMPTION})"
 
     def write_sentence(self) -> str:
         """Return the number with its assumption as a sentence."""
         if self.count is None:
             return (
-                f"To settle it would take {TOO_MANY}, so close is the difference to the margin,"
-                f" {ASSUMPTION}."
+                f"Settling it would take {TOO_MANY}, because the difference is so close to the"
+                f" margin, {ASSUMPTION}."
             )
         return (
             f"About {self.count:,} seeds per network would settle it with {PROBABILITY_TEXT},"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.abbreviation import abbreviate
 from analysis.columns import CHANCE, RUN_COLUMNS, TRAINING_ERROR, TRAINING_ERRORS
 from analysis.frame import Frame, complete_columns, load
 from analysis.key_columns import drop_prefix, list_keys, restore_prefix
@@ -145,9 +146,10 @@ def to_frame(runs: pd.DataFrame) -> Frame:
     needed = dict.fromkeys([*NEEDED_COLUMNS, *runs.attrs.get(KEYS, ())])
     missing = [name for name in needed if name not in runs]
     if missing:
+        columns = abbreviate(missing, most=LISTED_COLUMNS)
         raise ConfigError(
-            f"runs: lacks the columns {_list_some(missing)}; allowed: rows that load_runs returned,"
-            " with these columns"
+            f"runs: lacks the columns {columns}; allowed: rows that load_runs returned, with these"
+            " columns"
         )
     if runs.empty:
         raise ConfigError("runs: has no rows; allowed: at least one run")
@@ -166,9 +168,10 @@ def check_keys_are_present(table: pd.DataFrame, name: str) -> None:
     """
     missing = [key for key in table.attrs.get(KEYS, ()) if key not in table]
     if missing:
+        columns = abbreviate(missing, most=LISTED_COLUMNS)
         raise ConfigError(
-            f"{name}: lacks the columns {_list_some(missing)}; allowed: rows that were loaded, with"
-            " all columns of the configuration"
+            f"{name}: lacks the columns {columns}; allowed: rows that were loaded, with all columns"
+            " of the configuration"
         )
 
 
@@ -198,13 +201,6 @@ def _find_error_kind(runs: pd.DataFrame) -> str:
         if metric in done and done[TRAINING_ERROR].eq(done[metric]).all():
             return kind
     return "clean"
-
-
-def _list_some(names: Sequence[str]) -> str:
-    """Return the first names in a list, and how many follow."""
-    more = len(names) - LISTED_COLUMNS
-    listed = ", ".join(names[:LISTED_COLUMNS])
-    return f"{listed} and {more} more" if more > 0 else listed
 
 
 def _load(

@@ -7,8 +7,19 @@ nothing is decided has no such title.
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import DEGRADATION, NO_DEGRADATION
+from analysis.claim_names import (
+    DEGRADATION,
+    EXPONENTIAL_SLOWING,
+    NO_DEGRADATION,
+    REMOVING_A_BLOCK,
+    SHATTERED_GRADIENTS,
+    SHORT_PATHS,
+    WEAKER_RESPONSES,
+    name_healthy_gradients,
+)
 from analysis.family_pairs import FamilyPair
+from analysis.plain_text import capitalise_first
+from analysis.published_claims import TRAINING_SUFFIX, is_about_published_numbers
 
 DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED)
 # What networks do, or do not do, with depth: by the stem of the figure.
@@ -17,39 +28,37 @@ DEGRADING = {
     "error-against-iteration": "train worse when deeper",
 }
 HEALTHY = "have healthy gradients throughout"
-HEALTHY_CLAIM = "healthy gradients, "  # followed by the family
 # The claim that a figure shows, and the title for each verdict on it. One depth can contradict, so
 # that a title must not say the opposite of all depths.
 SENTENCES = {
     "convergence": (
-        "exponential slowing",
+        EXPONENTIAL_SLOWING,
         "Plain networks need exponentially more iterations the deeper they are",
         "The iterations that plain networks need do not grow exponentially with depth",
     ),
     "shattering": (
-        "shattered gradients",
+        SHATTERED_GRADIENTS,
         "Before training, gradients shatter in deep plain networks, less so in residual ones",
         "",  # either part of the claim may be wrong
     ),
     "responses": (
-        "weaker responses",
+        WEAKER_RESPONSES,
         "The layers of residual networks respond more weakly than those of plain networks",
         "Not at every depth do the layers of residual networks respond more weakly",
     ),
     "paths": (
-        "short paths",
+        SHORT_PATHS,
         "The gradient flows along short paths",
         "Not at every depth does the gradient flow along short paths",
     ),
     "lesions": (
-        "removing a block",
+        REMOVING_A_BLOCK,
         "Deleting one block costs a residual network less than a plain one",
         "",  # it may cost less at every depth, but by less than the margin at one
     ),
 }
 # The beginnings of the names of findings about the values of a key.
 DEGRADATION_AT_EACH, SIZE_BY = "degradation at each ", "size of degradation by "
-PUBLISHED, PUBLISHED_NOTHING = "published ", "published numbers"
 
 
 def state_takeaway(stem: str, claims: Sequence[Claim], pair: FamilyPair) -> str:
@@ -70,7 +79,7 @@ def state_takeaway(stem: str, claims: Sequence[Claim], pair: FamilyPair) -> str:
     if stem == "gradient-flow":
         families = (pair.plain, pair.residual)
         healthy = {
-            family: _decide(by_name.get(f"{HEALTHY_CLAIM}{family}"), Verdict.REPRODUCED)
+            family: _decide(by_name.get(name_healthy_gradients(family)), Verdict.REPRODUCED)
             for family in families
         }
         return _compare_families(HEALTHY, healthy)
@@ -117,7 +126,7 @@ def _compare_families(phrase: str, outcomes: Mapping[str, bool | None]) -> str:
         text = f"{do[0]} networks {phrase}"
     else:
         text = f"{do_not[0]} networks do not {phrase}" if do_not else ""
-    return text[:1].upper() + text[1:]
+    return capitalise_first(text)
 
 
 def _count_published(claims: Sequence[Claim]) -> str:
@@ -125,9 +134,8 @@ def _count_published(claims: Sequence[Claim]) -> str:
     verdicts = [
         claim.verdict
         for claim in claims
-        if claim.name.startswith(PUBLISHED)
-        and claim.name != PUBLISHED_NOTHING
-        and not claim.name.endswith(", training")
+        if is_about_published_numbers(claim)
+        and not claim.name.endswith(TRAINING_SUFFIX)
         and claim.verdict is not Verdict.NOT_TESTED
     ]
     if not any(verdict in DECIDED for verdict in verdicts):

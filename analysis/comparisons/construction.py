@@ -20,6 +20,7 @@ from analysis.claim import (
     not_tested,
     training_error_difference,
 )
+from analysis.claim_names import EXISTENCE, MISSED, RETAINED
 from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.comparisons.base import Comparison, build_table
 from analysis.condition_labels import name_key
@@ -38,12 +39,6 @@ from degradation.metrics import ITERATION, TEST_ERROR
 
 FAMILY = "constructed"
 TITLE = "The solution by construction"
-# The claims' names and statements.
-EXISTENCE, MISSED, RETAINED = (
-    "a deeper solution exists",
-    "training from scratch misses it",
-    "further training retains it",
-)
 STATE_EXISTENCE = (
     "a deeper plain network has a solution that is no worse than the shallow network's: if it is"
     " grown from the shallow network, it starts at the same training error"

@@ -15,16 +15,21 @@ from analysis.claim import (
 )
 from analysis.comparisons.networks import Networks
 from analysis.comparisons.value_sentences import (
+    classify_values,
     describe_degradation,
     describe_open,
     locate,
     place_values,
-    sort_values,
 )
-from analysis.condition_labels import capitalise_first
 from analysis.error_increase import Increase, measure_increase
 from analysis.evidence import describe_caveats, format_bound
-from analysis.plain_text import format_amount, format_change, shorten_reason, write_reason
+from analysis.plain_text import (
+    capitalise_first,
+    format_amount,
+    format_change,
+    shorten_reason,
+    write_reason,
+)
 from analysis.seeds_needed import SeedsNeeded
 
 EVERYWHERE, NOT_EVERYWHERE, NOWHERE = "at every value", "not at every value", "at no value"
@@ -63,7 +68,7 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
     verdict, answer, line = _decide(increases, untrained, margin)
     notes = [*describe_caveats(runs), *networks.list_notes()]
     kind = f"{networks.family} networks"
-    values = sort_values(increases, untrained, margin, is_settled=bool(answer))
+    values = classify_values(increases, untrained, margin, is_settled=bool(answer))
     headline = describe_degradation(
         increases, values, kind, name, margin, has_all_values=not networks.absent
     )

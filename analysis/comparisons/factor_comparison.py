@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Finding, Verdict
 from analysis.comparisons.base import Comparison, FactorSection, build_table
 from analysis.comparisons.degradation_by_value import EVERYWHERE, judge_each_value
@@ -19,13 +20,13 @@ from analysis.condition_labels import (
     NONE_LABELS,
     NULL,
     OPTIONS_PREFIX,
-    capitalise_first,
     format_values,
     is_null,
     name_key,
 )
 from analysis.factors import Factor, Stratum
 from analysis.key_columns import PREFIX
+from analysis.plain_text import capitalise_first
 
 SAFE_NAME = re.compile(r"(data|model|optim|schedule|precision|parent)([._][a-z0-9]+)+")
 MAX_STEM = 60  # characters
@@ -36,7 +37,7 @@ def build_section(key: str) -> FactorSection:
     """Return how to present the comparison of a key that no paper makes claims about."""
     words = name_key(key)
     caption = f"Training error of the last iteration by {words}."
-    return FactorSection(words[:1].upper() + words[1:], _file_stem(key), words, caption)
+    return FactorSection(capitalise_first(words), _file_stem(key), words, caption)
 
 
 def _file_stem(key: str) -> str:
@@ -202,6 +203,4 @@ def _describe_follower(follower: str, stratum: Stratum) -> str:
     }
     texts[NULL] = "no such option" if follower.startswith(PREFIX + OPTIONS_PREFIX) else "none"
     parts = [f"{texts[values[value]]} ({label})" for value, label in stratum.labels.items()]
-    rest = len(parts) - MAX_FOLLOWER_VALUES
-    named = ", ".join(parts[:MAX_FOLLOWER_VALUES])
-    return named if rest <= 0 else f"{named} and {rest} more"
+    return abbreviate(parts, most=MAX_FOLLOWER_VALUES)

@@ -12,7 +12,7 @@ from analysis.comparisons.base import FactorSection
 from analysis.conditions import find_varying_keys
 from analysis.family_pairs import family_pair
 from analysis.key_columns import PREFIX
-from analysis.lr_drops import MILESTONES
+from analysis.lr_drops import MILESTONES, parse_milestones
 
 SCHEDULE = "config.schedule."
 KEY = f"{SCHEDULE}iterations"
@@ -88,8 +88,8 @@ def _is_proportional(runs: pd.DataFrame, key: str) -> bool:
 
 def _find_drops(schedule: dict[Any, Any]) -> list[float]:
     """Return the fractions of the iterations after which the learning rate drops."""
-    milestones = str(schedule.get(MILESTONES, "[]")).strip("[]").split(",")
-    return [int(text) / schedule[KEY] for text in milestones if text.strip()]
+    milestones = parse_milestones(str(schedule.get(MILESTONES, "[]")))
+    return [iteration / schedule[KEY] for iteration in milestones]
 
 
 def _describe_schedule(schedule: dict[Any, Any]) -> str:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.claim import Verdict
-from analysis.condition_labels import capitalise_first
 from analysis.error_increase import Increase
 from analysis.multiple_testing import select_directions
-from analysis.plain_text import format_amount, format_change, join_words
+from analysis.plain_text import capitalise_first, format_amount, format_change, join_words
 
 MAX_VALUES = 6  # values that a sentence lists
 # A label without the factor's name that begins or ends with a number, such as `400 iterations`.
@@ -132,7 +131,7 @@ def describe_open(values: ValuesByOutcome, networks: str, name: str) -> str:
     return f"{known}; {locate(values.open, name)} the runs do not settle it."
 
 
-def sort_values(
+def classify_values(
     increases: Mapping[str, Increase], untrained: Sequence[str], margin: float, *, is_settled: bool
 ) -> ValuesByOutcome:
     """Sort the values of a factor by whether the error increases with depth.

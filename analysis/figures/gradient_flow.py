@@ -18,6 +18,7 @@ from analysis.figures.layout import (
 from analysis.figures.marks import CLIPPED
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import depth_style
+from analysis.plain_text import capitalise_first
 from degradation.metrics import ITERATION
 
 SMALLEST = 1e-14  # smaller norms are drawn here
@@ -61,11 +62,9 @@ def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
 
     `table`: rows of the probe `gradient_flow`. `column`: the norm to draw. `label`: its axis label.
     """
-    families, depths, time_points = (
-        list_families(table),
-        list_depths(table),
-        list_time_points(table),
-    )
+    families = list_families(table)
+    depths = list_depths(table)
+    time_points = list_time_points(table)
     size = (min(max(2.7 * len(time_points), 6), MAX_WIDTH), 2.6 * len(families) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(families), len(time_points), sharex=True, sharey=True, squeeze=False)
@@ -83,5 +82,5 @@ def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
         for tick, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):
             tick.set_horizontalalignment(side)
     add_legend(figure, make_depth_handles(depths))
-    figure.suptitle(f"{label[:1].upper()}{label[1:]} at each block")
+    figure.suptitle(f"{capitalise_first(label)} at each block")
     return figure

@@ -18,7 +18,7 @@ from analysis.figures.layout import (
     list_depths,
     list_families,
     make_depth_handles,
-    part_panels,
+    widen_gaps,
 )
 from analysis.figures.style import TEXT_COLORS, depth_style
 
@@ -207,7 +207,7 @@ def _make_panels(table: pd.DataFrame, projection: str | None = None) -> tuple[Fi
     side = min(MAX_SIDE, (MAX_WIDTH - COLORBAR_WIDTH) / len(depths))
     size = (side * len(depths) + COLORBAR_WIDTH, (side - 0.2) * len(families) + 0.5)
     figure = Figure(figsize=size, layout="compressed")
-    part_panels(figure, sideways=0.06, upright=0.02)
+    widen_gaps(figure, horizontal=0.06, vertical=0.02)
     is_flat = projection is None
     axes = figure.subplots(
         len(families),

@@ -118,15 +118,15 @@ def show_sentence(text: str) -> str:
     return f"{words[:MAX_SENTENCE].rpartition(' ')[0]} ..."
 
 
-def part_panels(figure: Figure, sideways: float = 0.0, upright: float = 0.0) -> None:
+def widen_gaps(figure: Figure, horizontal: float = 0.0, vertical: float = 0.0) -> None:
     """Leave more room between the panels, so that their labels do not touch each other.
 
-    `sideways`, `upright`: fractions of a panel's width and height.
+    `horizontal`, `vertical`: fractions of a panel's width and height.
     """
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)  # every figure of this package has it
     spaces = engine.get()
-    engine.set(wspace=max(spaces["wspace"], sideways), hspace=max(spaces["hspace"], upright))
+    engine.set(wspace=max(spaces["wspace"], horizontal), hspace=max(spaces["hspace"], vertical))
 
 
 def draw_chance(ax: Axes, chances: pd.Series) -> Axes:

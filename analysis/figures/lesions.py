@@ -15,7 +15,7 @@ from analysis.figures.layout import (
     list_depths,
     list_families,
     make_depth_handles,
-    part_panels,
+    widen_gaps,
 )
 from analysis.figures.marks import CHANCE, DELETED_SHAPE_CHANGE, RUN
 from analysis.figures.mean_interval import draw_curves
@@ -103,7 +103,7 @@ def plot(errors: pd.DataFrame, chance: float) -> Figure:
         ax.set_xlim(0, 1)
         ax.set_ylim(0, 100)
     handles = [*make_depth_handles(depths), _chance_handle(chance)]
-    part_panels(figure, sideways=0.06)
+    widen_gaps(figure, horizontal=0.06)
     add_legend(figure, handles, columns=min(len(handles), 4 * len(families)))
     figure.suptitle("Test error after blocks were deleted or swapped")
     return figure
@@ -145,13 +145,15 @@ def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
 
 def _single_handles(chance: float, has_means: bool) -> list[Line2D]:
     point: dict[str, Any] = {"color": "0.25", "linestyle": ""}
-    return [
+    handles = [
         Line2D([], [], marker=".", label="one run", **point),
         Line2D([], [], marker="x", label="one run, block that changes the shape", **point),
-        *([Line2D([], [], color="0.25", linewidth=1.5, label="mean over seeds")] * has_means),
-        Line2D([], [], label="intact (mean)" if has_means else "intact", **INTACT_STYLE),
-        _chance_handle(chance),
     ]
+    if has_means:
+        handles.append(Line2D([], [], color="0.25", linewidth=1.5, label="mean over seeds"))
+    handles.append(Line2D([], [], label="intact (mean)" if has_means else "intact", **INTACT_STYLE))
+    handles.append(_chance_handle(chance))
+    return handles
 
 
 def _chance_handle(chance: float) -> Line2D:

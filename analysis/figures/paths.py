@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
-from analysis.figures.layout import MAX_WIDTH, add_legend, list_depths, list_families, part_panels
+from analysis.figures.layout import MAX_WIDTH, add_legend, list_depths, list_families, widen_gaps
 from analysis.figures.marks import RUN
 from analysis.figures.mean_interval import draw_curves
 from analysis.probes import END, INITIALISATION
@@ -90,7 +90,7 @@ def plot(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
         _draw_by_length(rows, family_rows[family_rows["depth"] == deepest], row[:3])
         draw_effective_lengths(family_rows, row[3])
         row[0].set_title(f"{family}, {deepest} layers: number of paths")
-    part_panels(figure, upright=0.07)
+    widen_gaps(figure, vertical=0.07)
     add_legend(figure, _order_handles(axes[0][2]), columns=3)
     figure.suptitle("Paths of the gradient by their length")
     return figure

@@ -15,7 +15,7 @@ from analysis.figures.layout import (
     list_depths,
     list_families,
     make_depth_handles,
-    part_panels,
+    widen_gaps,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
@@ -78,7 +78,7 @@ def plot(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     left, right = figure.subfigures(1, 2, width_ratios=widths, squeeze=False)[0]
     _plot_layers(table, left, is_wide)
     _plot_means(means, right, list_families(table), list_depths(table), is_wide)
-    part_panels(figure, sideways=0.04, upright=0.04)
+    widen_gaps(figure, horizontal=0.04, vertical=0.04)
     figure.suptitle("Standard deviation of each layer's response")
     return figure
 

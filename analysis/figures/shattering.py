@@ -16,7 +16,7 @@ from analysis.figures.layout import (
     list_families,
     list_time_points,
     make_depth_handles,
-    part_panels,
+    widen_gaps,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
@@ -72,18 +72,16 @@ def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
     ax.set_ylim(limits)
     handles, _ = ax.get_legend_handles_labels()
     add_legend(right, handles, columns=1)  # as high as the other legend
-    part_panels(figure, sideways=0.07)
+    widen_gaps(figure, horizontal=0.07)
     figure.suptitle("How alike the gradients of two inputs are")
     return figure
 
 
 def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, float]:
     """Draw a panel per family and point in training; return their common vertical limits."""
-    families, depths, time_points = (
-        list_families(table),
-        list_depths(table),
-        list_time_points(table),
-    )
+    families = list_families(table)
+    depths = list_depths(table)
+    time_points = list_time_points(table)
     grid = figure.subplots(len(time_points), len(families), sharex=True, sharey=True, squeeze=False)
     for row, (_, time_point) in zip(grid, time_points.iterrows(), strict=True):
         at_time_point = table[table[ITERATION] == time_point[ITERATION]]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim
+from analysis.claim_names import EXPONENTIAL_SLOWING, LESS_SLOWING
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
@@ -14,8 +15,6 @@ from analysis.mechanism_texts.wording import (
 )
 from analysis.plain_text import join_words
 
-# the claims' names
-FORM_NAME, SLOWING_NAME = "exponential slowing", "less slowing with shortcuts"
 TITLE = "stuck, or slow?"
 EXPECTATION = "Deep networks may be stuck, or only slow."
 REACHED = (
@@ -54,7 +53,10 @@ FORM = Wording(
         "; the exponential growth that He et al. 2015 conjecture for {plain} networks is "
         "contradicted"
     ),
-    inconclusive="; whether exponentially in {plain} ones, as He et al. 2015 conjecture, is open",
+    inconclusive=(
+        "; whether they grow exponentially in {plain} networks, as He et al. 2015 conjecture, is "
+        "open"
+    ),
 )
 SLOWING_IN_LEAD = Wording(
     reproduced="more slowing with depth in {plain} networks",
@@ -64,7 +66,7 @@ SLOWING_IN_LEAD = Wording(
 )
 FORM_IN_LEAD = Wording(
     reproduced="{plain} networks slow down exponentially with depth",
-    contradicted="the slowing of {plain} networks with depth is other than exponential",
+    contradicted="the slowing of {plain} networks with depth is not exponential",
     inconclusive="whether {plain} networks slow down exponentially",
 )
 DETAILS = (
@@ -87,17 +89,17 @@ def write_introduction(
 
     `reached`: depth: whether each of its plain runs gets to half of chance error.
     """
-    name = SLOWING_NAME
+    name = LESS_SLOWING
     slowing = SLOWING.select(find_verdict(claims, name), pair, is_negligible(claims, name))
-    form = FORM.select(find_verdict(claims, FORM_NAME), pair)
+    form = FORM.select(find_verdict(claims, EXPONENTIAL_SLOWING), pair)
     return " ".join([EXPECTATION, *_answer(pair, reached), f"{slowing}{form}."])
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
     return [
-        *list_lead_items(claims, SLOWING_NAME, SLOWING_IN_LEAD, pair, Role.COMPANION),
-        *list_lead_items(claims, FORM_NAME, FORM_IN_LEAD, pair),
+        *list_lead_items(claims, LESS_SLOWING, SLOWING_IN_LEAD, pair, Role.COMPANION),
+        *list_lead_items(claims, EXPONENTIAL_SLOWING, FORM_IN_LEAD, pair),
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis.claim import Claim, Verdict
+from analysis.claim_names import name_healthy_gradients
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
@@ -99,11 +100,13 @@ def write_introduction(
     `patterns`: those of the plain networks. `degraded_depth`: see `list_lead`.
     """
     plain, residual = _find_verdicts(claims, pair)
-    text, note = PLAIN.select(plain, pair), ""
+    text = PLAIN.select(plain, pair)
+    note = ""
     if plain is Verdict.CONTRADICTED:
-        patterns_text = describe_patterns(patterns, degraded_depth)
-        text += patterns_text
-        note = SEEM if "seem" in patterns_text else ""
+        described = describe_patterns(patterns, degraded_depth)
+        text += described.text
+        if described.is_by_mean:
+            note = SEEM
     if plain is Verdict.REPRODUCED and residual is Verdict.CONTRADICTED:
         text += RESIDUAL_ONLY_UNHEALTHY.format(residual=pair.residual)
     else:
@@ -131,18 +134,14 @@ def list_lead(
         items.append(LeadItem(Verdict.CONTRADICTED, clause, Role.RULED_OUT))
     return [
         *items,
-        *list_lead_items(claims, _name(pair.plain), PLAIN_IN_LEAD, pair),
-        *list_lead_items(claims, _name(pair.residual), RESIDUAL_IN_LEAD, pair),
+        *list_lead_items(claims, name_healthy_gradients(pair.plain), PLAIN_IN_LEAD, pair),
+        *list_lead_items(claims, name_healthy_gradients(pair.residual), RESIDUAL_IN_LEAD, pair),
     ]
 
 
-def _name(family: str) -> str:
-    return f"healthy gradients, {family}"
-
-
 def _find_verdicts(claims: Sequence[Claim], pair: FamilyPair) -> tuple[Verdict, Verdict]:
-    plain = find_verdict(claims, _name(pair.plain))
-    residual = find_verdict(claims, _name(pair.residual))
+    plain = find_verdict(claims, name_healthy_gradients(pair.plain))
+    residual = find_verdict(claims, name_healthy_gradients(pair.residual))
     return plain, residual
 
 
@@ -152,9 +151,22 @@ def has_not_vanished(patterns: Iterable[MeasuredPattern], depth: int) -> bool:
     return bool(at_depth) and all(at_depth)
 
 
+@dataclass(frozen=True)
+class Described:
+    """What the gradient does, in words.
+
+    Attributes:
+        text: the words.
+        is_by_mean: whether a part of them follows from a mean over seeds only, not from a bound.
+    """
+
+    text: str
+    is_by_mean: bool
+
+
 def describe_patterns(
     patterns: Sequence[MeasuredPattern], degraded_depth: int | None = None
-) -> str:
+) -> Described:
     """Return what the gradient of each depth does at initialisation, and then in training.
 
     The depth at which degradation is shown comes first, then the deepest. Depths at which the
@@ -165,17 +177,18 @@ def describe_patterns(
         by_depth.setdefault(measured.depth, []).append(measured)
     order = sorted(by_depth, key=lambda depth: (depth != degraded_depth, -depth))
     depths_of: dict[tuple[str, str], list[int]] = {}
+    is_by_mean = False
     for depth in order:
-        start = _say([measured for measured in by_depth[depth] if not measured.iteration])
-        later = _say([measured for measured in by_depth[depth] if measured.iteration])
-        depths_of.setdefault((start, later), []).append(depth)
+        start = _describe([measured for measured in by_depth[depth] if not measured.iteration])
+        later = _describe([measured for measured in by_depth[depth] if measured.iteration])
+        depths_of.setdefault((start.text, later.text), []).append(depth)
+        is_by_mean = is_by_mean or start.is_by_mean or later.is_by_mean
     texts: list[str] = []
-    for (start, later), depths in depths_of.items():
+    for (at_start, in_training), depths in depths_of.items():
         layers = " layers" if not texts else ""
-        texts.append(
-            f"{_join_stages(start, later)} ({join_words([str(depth) for depth in depths])}{layers})"
-        )
-    return "; ".join(texts) or "are not healthy throughout"
+        named_depths = join_words([str(depth) for depth in depths])
+        texts.append(f"{_join_stages(at_start, in_training)} ({named_depths}{layers})")
+    return Described("; ".join(texts) or "are not healthy throughout", is_by_mean)
 
 
 def _join_stages(start: str, later: str) -> str:
@@ -187,21 +200,22 @@ def _join_stages(start: str, later: str) -> str:
     return f"first {start}, then {later}" if start else f"{later} in training"
 
 
-def _say(patterns: Sequence[MeasuredPattern]) -> str:
+def _describe(patterns: Sequence[MeasuredPattern]) -> Described:
     """Return what the gradient does over some time points: `explode`, `seem healthy`.
 
-    It is healthy only if it is so at each of them. Returns empty text for no time point.
+    It is healthy only if it is so at each of them. The text is empty for no time point.
     """
     if not patterns:
-        return ""
+        return Described("", is_by_mean=False)
     shown = {measured.pattern for measured in patterns}
     likely = shown | {measured.mean_pattern for measured in patterns}
     for pattern, verb in ((Pattern.EXPLODING, "explode"), (Pattern.VANISHING, "vanish")):
         if pattern in shown:
-            return verb
+            return Described(verb, is_by_mean=False)
         if pattern in likely:
-            return f"seem to {verb}"
+            return Described(f"seem to {verb}", is_by_mean=True)
     if shown == {Pattern.HEALTHY}:
-        return "are healthy"
-    means = {measured.mean_pattern for measured in patterns}
-    return "seem healthy" if means == {Pattern.HEALTHY} else "are undecided"
+        return Described("are healthy", is_by_mean=False)
+    if {measured.mean_pattern for measured in patterns} == {Pattern.HEALTHY}:
+        return Described("seem healthy", is_by_mean=True)
+    return Described("are undecided", is_by_mean=False)

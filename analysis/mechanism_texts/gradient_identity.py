@@ -51,8 +51,7 @@ def _describe_shares(claims: Sequence[Claim], shares: Mapping[int, float]) -> st
     texts = [f"{100 * known[depth]:.0f} % at {depth} layers" for depth in _list_ends(known)]
     return (
         "Here, after training, the shortcut's share (its length along the whole gradient, mean "
-        "over "
-        f"blocks) is {' and '.join(texts)}."
+        f"over blocks) is {' and '.join(texts)}."
     )
 
 

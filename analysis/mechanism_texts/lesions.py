@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claim import Claim, Verdict
+from analysis.claim_names import REMOVING_A_BLOCK
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
@@ -14,7 +15,6 @@ from analysis.mechanism_texts.wording import (
 )
 from analysis.plain_words import UNCERTAIN
 
-NAME = "removing a block"
 TITLE = "what does a network lose without a block?"
 EXPECTATION = (
     "A network of many paths should survive the loss of a block, or a swap (two blocks change "
@@ -65,13 +65,13 @@ DETAILS = (
 
 def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step, with the bound that leaves the claim open, if it is."""
-    verdict = find_verdict(claims, NAME)
-    finding = DELETION.select(verdict, pair, is_negligible(claims, NAME))
-    words = find_plain_words(claims, NAME).replace(UNCERTAIN, "")
+    verdict = find_verdict(claims, REMOVING_A_BLOCK)
+    finding = DELETION.select(verdict, pair, is_negligible(claims, REMOVING_A_BLOCK))
+    words = find_plain_words(claims, REMOVING_A_BLOCK).replace(UNCERTAIN, "")
     reason = f" {words}" if verdict is Verdict.INCONCLUSIVE else ""
     return f"{EXPECTATION} {finding}{reason}".rstrip()
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
-    return list_lead_items(claims, NAME, IN_LEAD, pair)
+    return list_lead_items(claims, REMOVING_A_BLOCK, IN_LEAD, pair)

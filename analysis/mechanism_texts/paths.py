@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claim import Claim
+from analysis.claim_names import SHORT_PATHS
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
@@ -12,11 +13,10 @@ from analysis.mechanism_texts.wording import (
     list_lead_items,
 )
 
-NAME = "short paths"
 TITLE = "along which paths does the gradient flow?"
 EXPECTATION = (
-    "Through `n` blocks lead `2^n` paths, by convolutions or shortcut; the mean one takes `n/2` "
-    "convolution branches."
+    "A chain of `n` blocks has `2^n` paths, because each block can be passed through its "
+    "convolutions or its shortcut; the mean path takes `n/2` convolution branches."
 )
 LENGTHS = Wording(
     reproduced=(
@@ -67,11 +67,11 @@ DETAILS = (
 
 def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
-    verdict, is_small = find_verdict(claims, NAME), is_negligible(claims, NAME)
+    verdict, is_small = find_verdict(claims, SHORT_PATHS), is_negligible(claims, SHORT_PATHS)
     finding = LENGTHS.select(verdict, pair, is_small)
     return f"{EXPECTATION} {finding}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
-    return list_lead_items(claims, NAME, IN_LEAD, pair)
+    return list_lead_items(claims, SHORT_PATHS, IN_LEAD, pair)

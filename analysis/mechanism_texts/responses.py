@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claim import Claim
+from analysis.claim_names import WEAKER_RESPONSES, WEAKER_RESPONSES_WITH_DEPTH
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
@@ -12,7 +13,6 @@ from analysis.mechanism_texts.wording import (
     list_lead_items,
 )
 
-FAMILIES, DEPTH = "weaker responses", "weaker responses with depth"  # the claims' names
 TITLE = "are the residual functions small?"
 EXPECTATION = (
     "A residual function is what a block's layers add to its shortcut; a response is a layer's "
@@ -69,15 +69,16 @@ DETAILS = (
 
 def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
-    by_family = BY_FAMILY.select(find_verdict(claims, FAMILIES), pair)
-    by_depth = BY_DEPTH.select(find_verdict(claims, DEPTH), pair)
-    is_small = is_negligible(claims, FAMILIES) or is_negligible(claims, DEPTH)
+    by_family = BY_FAMILY.select(find_verdict(claims, WEAKER_RESPONSES), pair)
+    by_depth = BY_DEPTH.select(find_verdict(claims, WEAKER_RESPONSES_WITH_DEPTH), pair)
+    names = (WEAKER_RESPONSES, WEAKER_RESPONSES_WITH_DEPTH)
+    is_small = any(is_negligible(claims, name) for name in names)
     return f"{EXPECTATION} {by_family}{by_depth}.{LIMIT_OF_NEGLIGIBLE if is_small else ''}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
-    items = []
-    for name, wording in ((FAMILIES, BY_FAMILY_IN_LEAD), (DEPTH, BY_DEPTH_IN_LEAD)):
-        items += list_lead_items(claims, name, wording, pair)
-    return items
+    return [
+        *list_lead_items(claims, WEAKER_RESPONSES, BY_FAMILY_IN_LEAD, pair),
+        *list_lead_items(claims, WEAKER_RESPONSES_WITH_DEPTH, BY_DEPTH_IN_LEAD, pair),
+    ]

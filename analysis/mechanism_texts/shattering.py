@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claim import Claim
+from analysis.claim_names import SHATTERED_GRADIENTS
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
@@ -13,7 +14,6 @@ from analysis.mechanism_texts.wording import (
     list_lead_items,
 )
 
-NAME = "shattered gradients"
 TITLE = "do similar inputs have similar gradients?"
 EXPECTATION = (
     "A step helps other images only if similar images have similar gradients. Balduzzi et al. "
@@ -70,11 +70,14 @@ DETAILS = (
 
 def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
-    verdict, is_small = find_verdict(claims, NAME), is_negligible(claims, NAME)
+    verdict, is_small = (
+        find_verdict(claims, SHATTERED_GRADIENTS),
+        is_negligible(claims, SHATTERED_GRADIENTS),
+    )
     finding = CORRELATION.select(verdict, pair, is_small)
     return f"{EXPECTATION} {finding}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     """Return what this step adds to the lead."""
-    return list_lead_items(claims, NAME, IN_LEAD, pair, Role.COMPANION)
+    return list_lead_items(claims, SHATTERED_GRADIENTS, IN_LEAD, pair, Role.COMPANION)

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
+from analysis.claim_names import name_healthy_gradients
 from analysis.claims import judge_degradation
 from analysis.error_increase import select_better_than_chance
 from analysis.estimates import Difference
@@ -156,7 +157,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         runs: rows of `Frame.runs`.
         family: the family to judge.
     """
-    name = f"healthy gradients, {family}"
+    name = name_healthy_gradients(family)
     statement = (
         f"{family} networks: at every depth and time point in training the norm of dE/dx varies by "
         f"less than a factor of {MAX_SPAN:g} between blocks"

@@ -9,6 +9,7 @@ from fractions import Fraction
 import pandas as pd
 
 from analysis.claim import Claim, Verdict, not_tested
+from analysis.claim_names import EXPONENTIAL_SLOWING
 from analysis.frame import group_by_depth
 from analysis.growth_discrimination import predict_discrimination
 from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit
@@ -30,9 +31,8 @@ from degradation.records.schema import State
 
 MIN_DEPTHS = 3  # two points fit both forms exactly
 QUANTITY = "the number of iterations to half of chance error"
-CLEAR_GAIN = (
-    2.0  # log-likelihood by which one form must be better: e^2, about seven times as likely
-)
+# Log-likelihood by which one form must be better: e^2, about seven times as likely.
+CLEAR_GAIN = 2.0
 FORMS_IN_WORDS = {
     Verdict.REPRODUCED: "exponential growth",
     Verdict.CONTRADICTED: "growth that is not exponential",
@@ -73,7 +73,7 @@ def judge_form(
         evaluations: iterations at which the runs were evaluated, ascending.
         family: the family to judge.
     """
-    name = "exponential slowing"
+    name = EXPONENTIAL_SLOWING
     statement = f"{family} networks: {QUANTITY} grows exponentially with depth"
     groups, milestones = group_by_depth(runs, family), find_common_milestones(runs)
     to_half = times[times["threshold"] == float(HALF)]

@@ -17,6 +17,7 @@ from analysis.claim import (
     is_no_better_than_chance,
     not_tested,
 )
+from analysis.claim_names import REMOVING_A_BLOCK
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
@@ -173,7 +174,7 @@ def judge_deletion(
         margin: points of test error.
         pair: the families to compare.
     """
-    name = "removing a block"
+    name = REMOVING_A_BLOCK
     statement = (
         f"deleting one block costs a {pair.residual} network less than a {pair.plain} network of "
         f"the same depth, by more than {margin:g} points of test error"

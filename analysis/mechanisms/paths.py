@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
+from analysis.claim_names import SHORT_PATHS
 from analysis.estimates import Difference
 from analysis.evidence import format_bound
 from analysis.family_pairs import family_pair
@@ -111,7 +112,7 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
         runs: rows of `Frame.runs`.
         family: the family with shortcuts.
     """
-    name = "short paths"
+    name = SHORT_PATHS
     statement = (
         f"{family} networks: at the end of training and at every depth, the gradient flows "
         "along paths shorter than the mean path"

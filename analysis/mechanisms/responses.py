@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis.claim import Claim, Verdict, count_seeds_if_open, decide, not_tested
+from analysis.claim_names import WEAKER_RESPONSES, WEAKER_RESPONSES_WITH_DEPTH
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.family_pairs import FamilyPair, family_pair
@@ -107,7 +108,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         pair: the two families to compare.
         notes: caveats to show with the evidence.
     """
-    name = "weaker responses"
+    name = WEAKER_RESPONSES
     statement = (
         f"{pair.residual} networks end with smaller standard deviations of layer responses than"
         f" {pair.plain} networks, by more than {MARGIN:g}"
@@ -182,7 +183,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     Reproduced if there is a decreasing trend over depth and the Welch upper bound of deepest minus
     shallowest is below minus the margin. `values` and `notes`: see `judge_families`.
     """
-    name = "weaker responses with depth"
+    name = WEAKER_RESPONSES_WITH_DEPTH
     statement = (
         f"the deeper a {family} network, the smaller the standard deviations of its layer responses"
         f" at the end, by more than {MARGIN:g} from the shallowest to the deepest"

@@ -14,6 +14,7 @@ from analysis.claim import (
     decide,
     not_tested,
 )
+from analysis.claim_names import SHATTERED_GRADIENTS
 from analysis.estimates import Difference, Interval
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
@@ -29,7 +30,7 @@ from analysis.mechanisms.base import (
     is_shown_within,
 )
 from analysis.mechanisms.depth_tests import DecreasingTrend, Groups
-from analysis.plain_words import add_doubt, describe_value
+from analysis.plain_words import UNKNOWN_VALUE, add_doubt
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import student_interval
@@ -100,7 +101,7 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
         pair: the two families to compare.
         notes: caveats to show with the evidence.
     """
-    name = "shattered gradients"
+    name = SHATTERED_GRADIENTS
     statement = (
         "at initialisation, the gradients of neighbouring inputs become less alike as "
         f"{pair.plain} networks get deeper, and are more alike in {pair.residual} networks of the "
@@ -125,6 +126,14 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
     evidence += _describe_differences(plain, residual, differences, pair)
     weakest = min(differences.values(), key=lambda difference: difference.mean)
+    plain_words = (
+        "The similarity of neighbouring gradients (1: identical) changes by"
+        f" {trend.difference.mean:+.2f} with depth in {pair.plain} networks; shortcuts add"
+        f" {weakest.mean:+.2f} or more{add_doubt(verdict)}."
+    )
+    means = [trend.difference.mean, *(difference.mean for difference in differences.values())]
+    if any(map(math.isnan, means)):
+        plain_words = UNKNOWN_VALUE
     return Claim(
         name,
         statement,
@@ -132,12 +141,7 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
         decisive_line,
         evidence,
         notes,
-        plain_words=describe_value(
-            trend.difference.mean + sum(difference.mean for difference in differences.values()),
-            "Likeness of neighbouring gradients (1: identical) changes by"
-            f" {trend.difference.mean:+.2f} with depth in {pair.plain} networks; shortcuts add"
-            f" {weakest.mean:+.2f} or more{add_doubt(verdict)}.",
-        ),
+        plain_words=plain_words,
         is_negligible=_is_negligible(verdict, decision, trend, differences),
         depths=(trend.shallowest, trend.deepest),
         remedy=_choose_remedy(verdict, decision, decided),

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pandas as pd
 
 from analysis.claim import Claim, Verdict, not_tested
+from analysis.claim_names import LESS_SLOWING
 from analysis.error_increase import SIGNIFICANCE
 from analysis.estimates import CONFIDENCE
 from analysis.family_pairs import FamilyPair
@@ -42,7 +43,7 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
         times: rows of `time_to_threshold.measure_times` of both families.
         pair: the families to compare.
     """
-    name = "less slowing with shortcuts"
+    name = LESS_SLOWING
     statement = (
         f"{pair.residual} networks: the number of iterations to reach a fraction of chance error "
         f"grows by a smaller factor per layer than in {pair.plain} networks, at every fraction at "

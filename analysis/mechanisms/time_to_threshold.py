@@ -10,12 +10,8 @@ import pandas as pd
 from analysis.columns import RUN_COLUMNS, TRAINING_ERROR
 from degradation.metrics import ITERATION
 
-THRESHOLDS = (
-    Fraction(3, 4),
-    Fraction(1, 2),
-    Fraction(1, 4),
-    Fraction(1, 8),
-)  # fractions of chance error
+# Fractions of chance error.
+THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))
 
 
 def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:

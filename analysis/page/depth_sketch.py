@@ -1,4 +1,4 @@
-"""A small picture of training error against depth, drawn as SVG from a report's summary."""
+"""A small chart of training error against depth, drawn as SVG from a report's summary."""
 
 import math
 from collections.abc import Sequence
@@ -21,15 +21,16 @@ Point = tuple[float, float]  # depth in layers, error in percent
 
 @dataclass(frozen=True)
 class Line:
-    """The known points of a curve: at least one."""
+    """The known points of a curve."""
 
     family: str
     points: list[Point]
 
 
 def draw_sketch(curves: Sequence[DepthCurve]) -> Markup:
-    """Return the picture as an SVG element, or empty text if no network has an error."""
-    lines = [line for curve in curves[:MAX_CURVES] if (line := _select_known(curve)).points]
+    """Return the chart as an SVG element, or empty text if no network has an error."""
+    lines = [_select_known(curve) for curve in curves[:MAX_CURVES]]
+    lines = [line for line in lines if line.points]
     if not lines:
         return Markup("")
     depths = [depth for line in lines for depth, _ in line.points]
@@ -44,7 +45,7 @@ def draw_sketch(curves: Sequence[DepthCurve]) -> Markup:
 
 
 def describe_curves(lines: Sequence[Line]) -> str:
-    """Return the picture in words: the errors of the shallowest and the deepest networks."""
+    """Return the chart in words: the errors of the shallowest and the deepest networks."""
     texts = []
     for line in lines:
         (shallowest, first), (deepest, last) = line.points[0], line.points[-1]

@@ -18,7 +18,7 @@ PART_ANCHORS = (
     "repeat",
     "references",
 )
-MAX_BADGES = 3  # on the first screen
+MAX_BADGES_ON_FIRST_SCREEN = 3
 MAX_SUBENTRIES = 12  # of one part in the table of contents
 
 
@@ -54,7 +54,7 @@ class Outline:
         """Return the claims of the first screen: those of the comparisons, if there are any."""
         leading = [claim for section in self.comparisons for claim in section.claims]
         others = [claim for section in self.conditions for claim in section.claims]
-        return (leading or others)[:MAX_BADGES]
+        return (leading or others)[:MAX_BADGES_ON_FIRST_SCREEN]
 
     def shared_certainty(self) -> str:
         """Return how sure all claims of one condition are, if that is the same for all."""

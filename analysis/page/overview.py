@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from analysis.abbreviation import abbreviate
 from analysis.columns import CHANCE, CODE_STATE, TRAIN_IMAGES
 from analysis.finished_runs import select_finished
 from analysis.frame import Frame
@@ -15,11 +16,11 @@ from degradation.records.trained_code import CodeState
 MAX_DEVICES = 2  # named in the quiet line
 # What a data set is, for a reader who does not know its name.
 DATA_IN_WORDS = {
-    "digits": "scikit-learn's handwritten digits (8x8 pixels, 10 classes",
-    "cifar10": "CIFAR-10 (photographs of 32x32 pixels, 10 classes",
-    "cifar100": "CIFAR-100 (photographs of 32x32 pixels, 100 classes",
-    "fashion_mnist": "Fashion-MNIST (clothes, 28x28 pixels, 10 classes",
-    "imagenet": "ImageNet (photographs, 1,000 classes",
+    "digits": ("scikit-learn's handwritten digits", "8x8 pixels, 10 classes"),
+    "cifar10": ("CIFAR-10", "photographs of 32x32 pixels, 10 classes"),
+    "cifar100": ("CIFAR-100", "photographs of 32x32 pixels, 100 classes"),
+    "fashion_mnist": ("Fashion-MNIST", "clothes, 28x28 pixels, 10 classes"),
+    "imagenet": ("ImageNet", "photographs, 1,000 classes"),
 }
 ITERATIONS = "config.schedule.iterations"
 IMAGE_SIZE = "config.data.size"
@@ -68,23 +69,27 @@ def list_concerns(frame: Frame) -> list[str]:
 
 
 def describe_data(runs: pd.DataFrame, name: str) -> str:
-    """Return what a data set is, with the number of training images if the records tell it."""
-    words = DATA_IN_WORDS.get(name, "")
+    """Return what a data set is, with the number of training images if the records state it."""
     members = runs[runs["data"] == name]
-    details = [] if name == STREAMED else _count_images(members)
+    counts = [] if name == STREAMED else _count_images(members)
     sizes = members.get(IMAGE_SIZE, pd.Series(dtype=float)).drop_duplicates()
-    size = f"{float(sizes.iloc[0]):.0f}" if len(sizes) == 1 and sizes.notna().all() else None
-    if words:
-        if size is not None:
-            words += f", resized to {size}x{size} pixels"
-        return f"{', '.join([words, *details])})"
-    if size is not None:
-        details = [f"{size}x{size} pixels", *details]
-    chance = members[CHANCE].dropna().unique()
-    if len(chance) == 1:
-        details.append(f"chance error {chance[0]:.3g} %")
-    what = "images of one's own" if name == OWN_IMAGES else f"{name} data"
+    pixels = ""
+    if len(sizes) == 1 and sizes.notna().all():
+        size = f"{float(sizes.iloc[0]):.0f}"
+        pixels = f"{size}x{size} pixels"
+    if name in DATA_IN_WORDS:
+        what, content = DATA_IN_WORDS[name]
+        details = [content, *([f"resized to {pixels}"] if pixels else []), *counts]
+    else:
+        what = "the user's own images" if name == OWN_IMAGES else f"{name} data"
+        details = [*([pixels] if pixels else []), *counts, *_describe_chance(members)]
     return f"{what} ({', '.join(details)})" if details else what
+
+
+def _describe_chance(runs: pd.DataFrame) -> list[str]:
+    """Return `chance error 90 %` in a list; it is empty if runs differ or it is unknown."""
+    chance = runs[CHANCE].dropna().unique()
+    return [f"chance error {chance[0]:.3g} %"] if len(chance) == 1 else []
 
 
 def _count_images(runs: pd.DataFrame) -> list[str]:
@@ -110,9 +115,7 @@ def describe_states(runs: pd.DataFrame) -> str:
 
 
 def _describe_devices(runs: pd.DataFrame) -> str:
-    devices = sorted(runs["device"].dropna().unique())
-    more = len(devices) - MAX_DEVICES
-    return ", ".join(devices[:MAX_DEVICES]) + (f" and {more} more" if more > 0 else "")
+    return abbreviate(sorted(runs["device"].dropna().unique()), most=MAX_DEVICES)
 
 
 def _describe_time(timestamp: float) -> str:

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from PIL.Image import Image
 
 from analysis.columns import UNTRAINED_WITHIN_POINTS
-from analysis.condition_labels import capitalise_first
 from analysis.conditions import find_varying_keys
 from analysis.figures.title_and_footer import describe_seeds
 from analysis.finished_runs import select_finished
@@ -37,7 +36,7 @@ from analysis.page.references import HE_2015, list_references
 from analysis.page.repetition import hide_folders, list_needs
 from analysis.page.run_table import RUN_METRICS, build_run_table
 from analysis.page.section_views import SectionView, view_section, write_picture
-from analysis.plain_text import end_sentence, keep_numbers
+from analysis.plain_text import capitalise_first, end_sentence, keep_numbers
 from analysis.report_summary import write_title
 from analysis.run_row import format_versions
 from analysis.sections import Section

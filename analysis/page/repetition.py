@@ -31,17 +31,17 @@ def list_needs(runs: pd.DataFrame, command: str) -> list[str]:
     needs = [NEEDS_RECORDS] if RECORDS_OPTION in command else []
     names = _list_own_code(runs)
     if names:
-        files = format_count(len(names), "file of one's own", "files of one's own")
+        files = format_count(len(names), "file")
         needs.append(
-            f"The runs use {files}, which the clone needs too. The name, what is taken from it"
-            f" and the hash of its content: {', '.join(names)}."
+            f"The runs use {files} from outside this project, which the clone needs too. Name,"
+            f" definition and hash of the content: {', '.join(names)}."
         )
     return needs
 
 
 def _list_own_code(runs: pd.DataFrame) -> list[str]:
-    """Return the classes and functions of one's own: `my_block:Gate (hash 8ebb19245b95)`."""
+    """Return the definitions from outside the project: `my_block:Gate (hash 8ebb19245b95)`."""
     keys = [key for key in map(str, runs) if key.startswith("config.")]
     values = {str(value) for key in keys for value in runs[key].dropna() if isinstance(value, str)}
-    matches = [match for value in sorted(values) if (match := PLUGIN.fullmatch(value))]
+    matches = [match for match in map(PLUGIN.fullmatch, sorted(values)) if match is not None]
     return [f"{match['name']} (hash {match[0].rpartition('@')[2]})" for match in matches]

@@ -16,12 +16,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.claim import Check, Claim, Finding, Verdict
-from analysis.condition_labels import capitalise_first
 from analysis.figures.style import FAMILY_STYLES
 from analysis.page.badges import Badge, build_badge
 from analysis.page.charts.chart_colors import build_color_css
 from analysis.page.depth_sketch import draw_sketch
 from analysis.page.number_formats import format_date
+from analysis.plain_text import capitalise_first
 from analysis.report_json import UnreadableSummary, read_summary
 from analysis.report_summary import CHECK, FINDING, ReportSummary, VerdictSummary
 from degradation.counting import format_count
@@ -30,7 +30,7 @@ from degradation.durable_io import write_atomically
 INDEX_FILE, PAGE_FILE = "index.html", "report.html"
 LOCK_FILE = ".lock"  # in the folder of a report that was begun
 TEMPLATE = "index.html.j2"
-MAX_BADGES = 3  # per report
+MAX_BADGES_PER_REPORT = 3
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Card:
         link: its page, or empty text if there is none.
         headline: what was found.
         badges: the name of each leading claim, with its badge.
-        sketch: a small picture of the training error against depth.
-        families: families in the picture.
+        sketch: a small chart of the training error against depth.
+        families: families in the chart.
         facts: the data, the runs and the date, in a few words each.
     """
 
@@ -119,7 +119,7 @@ def _select_leading(verdicts: Sequence[VerdictSummary]) -> list[VerdictSummary]:
     for kind in ("comparison", "condition"):
         leading = [verdict for verdict in verdicts if verdict.section_kind == kind]
         if leading:
-            return leading[:MAX_BADGES]
+            return leading[:MAX_BADGES_PER_REPORT]
     return []
 
 

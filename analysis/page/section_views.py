@@ -8,14 +8,13 @@ from typing import Any
 from markupsafe import Markup
 
 from analysis.claim import Check, Claim, Finding, Verdict
-from analysis.condition_labels import capitalise_first
 from analysis.page.badges import Badge, build_badge
 from analysis.page.certainty import describe_certainty, describe_remedy
 from analysis.page.evidence_table import Evidence, arrange_evidence
 from analysis.page.figure_images import PagePictures
 from analysis.page.formulas import remove_backticks
 from analysis.page.number_formats import format_table
-from analysis.plain_text import end_sentence
+from analysis.plain_text import capitalise_first, end_sentence
 from analysis.published_claims import PUBLISHED, is_about_published_numbers
 from analysis.sections import Section
 

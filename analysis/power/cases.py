@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.power import ledger as ledger_tables
+from analysis.power import measured_values
 from analysis.power.probes import probe_cases
 from analysis.power.simulation import Case
 from analysis.power.times import Design, form_cases, slowing_cases
@@ -31,7 +31,7 @@ def all_cases(ledger: Path, margin: float, designs: Mapping[str, Design]) -> lis
     times = pd.read_csv(ledger / TIMES)
     quick = next(iter(designs.values()))
     return [
-        *training_cases(ledger_tables.read_training_errors(ledger), margin),
+        *training_cases(measured_values.read_training_errors(ledger), margin),
         *form_cases(times, designs),
         *slowing_cases(times, quick),
         *probe_cases(ledger, margin),

@@ -14,10 +14,18 @@ from typing import Any
 import numpy as np
 
 from analysis.claim import Verdict
+from analysis.claim_names import (
+    REMOVING_A_BLOCK,
+    SHATTERED_GRADIENTS,
+    SHORT_PATHS,
+    WEAKER_RESPONSES,
+    WEAKER_RESPONSES_WITH_DEPTH,
+    name_healthy_gradients,
+)
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.mechanisms import gradient_flow, lesions, paths, responses, shattering
-from analysis.power import ledger as ledger_tables
-from analysis.power.ledger import Normal, NormalByDepth, NormalByFamily
+from analysis.power import measured_values
+from analysis.power.measured_values import Normal, NormalByDepth, NormalByFamily
 from analysis.power.simulated_runs import (
     CHANCE,
     LAST_ITERATION,
@@ -27,7 +35,7 @@ from analysis.power.simulated_runs import (
     run_id,
 )
 from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case, select_verdict
-from analysis.probes import END, INITIALISATION
+from analysis.probes import END, INITIALISATION, name_time_point
 
 # Standard deviation over seeds of log10 of a span: the median over the networks of `quick`, which
 # is in none of its tables.
@@ -75,7 +83,7 @@ def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
         ledger: folder of the tables of `quick`.
         margin: margin of the claim about lesions, in points of test error.
     """
-    errors = ledger_tables.read_training_errors(ledger)
+    errors = measured_values.read_training_errors(ledger)
 
     def cases(
         mechanism: ModuleType, probe: str, claim: str, truths: Mapping[str, DrawRows]
@@ -84,26 +92,26 @@ def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
             draw = ProbeDraw(mechanism, probe, claim, errors, draw_rows, margin)
             yield Case(claim, truth, draw)
 
-    for family, spans in ledger_tables.read_log_spans(ledger, LOG_SPAN_STD).items():
+    for family, spans in measured_values.read_log_spans(ledger, LOG_SPAN_STD).items():
         truths = _span_truths(family, spans)
-        yield from cases(gradient_flow, "gradient_flow", f"healthy gradients, {family}", truths)
+        yield from cases(gradient_flow, "gradient_flow", name_healthy_gradients(family), truths)
 
-    correlations = ledger_tables.read_correlations(ledger)
+    correlations = measured_values.read_correlations(ledger)
     truths = _correlation_truths(correlations)
-    yield from cases(shattering, "shattering", "shattered gradients", truths)
+    yield from cases(shattering, "shattering", SHATTERED_GRADIENTS, truths)
 
-    excess_lengths = ledger_tables.read_excess_lengths(ledger)["residual"]
-    yield from cases(paths, "paths", "short paths", _length_truths(excess_lengths))
+    excess_lengths = measured_values.read_excess_lengths(ledger)["residual"]
+    yield from cases(paths, "paths", SHORT_PATHS, _length_truths(excess_lengths))
 
-    stds = ledger_tables.read_responses(ledger)
+    stds = measured_values.read_responses(ledger)
     truths = _response_truths(stds)
-    yield from cases(responses, "responses", "weaker responses", truths)
+    yield from cases(responses, "responses", WEAKER_RESPONSES, truths)
     truths = _response_trend_truths(stds)
-    yield from cases(responses, "responses", "weaker responses with depth", truths)
+    yield from cases(responses, "responses", WEAKER_RESPONSES_WITH_DEPTH, truths)
 
-    increases = ledger_tables.read_error_increases(ledger)
+    increases = measured_values.read_error_increases(ledger)
     truths = _lesion_truths(errors, increases, margin)
-    yield from cases(lesions, "lesions", "removing a block", truths)
+    yield from cases(lesions, "lesions", REMOVING_A_BLOCK, truths)
 
 
 # Truths of each claim
@@ -220,7 +228,7 @@ def _span_rows(family: str, spans: Spans) -> DrawRows:
                 row = {
                     "run_id": run_id(family, depth, seed),
                     "iteration": iteration,
-                    "time_point": _name_time_point(iteration),
+                    "time_point": name_time_point(iteration, LAST_ITERATION),
                     "weight_gradient": 1.0,
                 }
                 rows.append(row | {"block": 0, "input_gradient": 10.0**log_span})
@@ -228,12 +236,6 @@ def _span_rows(family: str, spans: Spans) -> DrawRows:
         return rows
 
     return draw
-
-
-def _name_time_point(iteration: int) -> str:
-    if iteration == 0:
-        return INITIALISATION
-    return END if iteration == LAST_ITERATION else f"iteration {iteration}"
 
 
 def _length_rows(excess: NormalByDepth) -> DrawRows:

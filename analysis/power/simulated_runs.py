@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.columns import RUN_COLUMNS, UNTRAINED_WITHIN_POINTS
 from analysis.frame import Frame
-from analysis.power.ledger import NormalByFamily
+from analysis.power.measured_values import NormalByFamily
 
 IMAGES = 1500  # training images of digits
 ERROR_STEP = 100 / IMAGES  # points; every training error is a multiple of it

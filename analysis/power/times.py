@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.claim import Verdict
+from analysis.claim_names import LESS_SLOWING
 from analysis.interval_censoring import (
     EXPONENTIAL,
     FORMS,
@@ -240,4 +241,4 @@ def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
         "residual and plain networks swapped": swapped,
     }
     for truth, growth_models in truths.items():
-        yield Case("less slowing with shortcuts", truth, SlowingDraw(design, growth_models))
+        yield Case(LESS_SLOWING, truth, SlowingDraw(design, growth_models))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.claim import Verdict
+from analysis.claim_names import DEGRADATION, FIX, NO_DEGRADATION
 from analysis.claims import judge
-from analysis.power.ledger import NormalByDepth, NormalByFamily
+from analysis.power.measured_values import NormalByDepth, NormalByFamily
 from analysis.power.simulated_runs import draw_frame
 from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case, select_verdict
 
@@ -44,13 +45,13 @@ def training_cases(measured: NormalByFamily, margin: float) -> Iterator[Case]:
     shallowest_above = residual[min(residual)].shifted(margin)
     deepest_above = residual | {max(residual): shallowest_above}
     truths: dict[str, dict[str, NormalByFamily]] = {
-        "degradation": {
+        DEGRADATION: {
             AS_OBSERVED: measured,
             NO_EFFECT: flat,
             f"evenly up to {margin:g} points at the deepest": measured
             | {"plain": _raise_evenly(plain, margin)},
         },
-        "no degradation": {
+        NO_DEGRADATION: {
             AS_OBSERVED: measured,
             NO_EFFECT: flat,
             f"{margin:g} points above the shallowest at every depth": measured
@@ -58,7 +59,7 @@ def training_cases(measured: NormalByFamily, margin: float) -> Iterator[Case]:
             f"{margin:g} points at the deepest, otherwise as observed": measured
             | {"residual": deepest_above},
         },
-        "the fix": {
+        FIX: {
             AS_OBSERVED: measured,
             NO_EFFECT: measured | {"plain": residual},
             f"{margin:g} points at every depth": measured | {"plain": above_residual},

@@ -12,7 +12,7 @@ from analysis.claim import Verdict
 from analysis.interval_censoring import EXPONENTIAL, POWER
 from analysis.power import Case, Design, all_cases, simulate
 from analysis.power.cases import TIMES
-from analysis.power.ledger import (
+from analysis.power.measured_values import (
     Normal,
     read_error_increases,
     read_excess_lengths,

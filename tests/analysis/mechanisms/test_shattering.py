@@ -77,7 +77,9 @@ def test_small_lead_is_negligible(explain, lead, outcome):
     residual = {depth: mean + lead for depth, mean in plain.items()}
     (claim,) = explain(shattering_table({"plain": plain, "residual": residual})).claims
     assert claim.outcome == outcome
-    assert claim.plain_words.startswith("Likeness of neighbouring gradients (1: identical) changes")
+    assert claim.plain_words.startswith(
+        "The similarity of neighbouring gradients (1: identical) changes"
+    )
     assert f"shortcuts add {lead:+.2f} or more" in claim.plain_words
 
 

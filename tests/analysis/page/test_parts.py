@@ -186,10 +186,10 @@ def test_images_of_ones_own_are_described_as_far_as_known(build_frame):
     frame.runs["train_images"] = 180
     frame.runs["error_step"] = 100 / 5120  # of the running error: it is averaged over batches
     assert list_facts(frame)[0] == (
-        "images of one's own (180 training images, chance error 66.7 %)"
+        "the user's own images (180 training images, chance error 66.7 %)"
     )
     frame.runs["config.data.size"] = 32
-    assert list_facts(frame)[0].startswith("images of one's own (32x32 pixels, 180 training")
+    assert list_facts(frame)[0].startswith("the user's own images (32x32 pixels, 180 training")
 
 
 def test_resized_images_are_described_by_both_sides(build_frame):

@@ -33,5 +33,5 @@ def test_report_of_records_says_that_it_needs_them(build_frame):
 def test_files_of_ones_own_are_named_with_their_hash(build_frame):
     runs = build_frame({"plain": {20: [1.0, 2.0]}}, **{"config.model.block": GATE}).runs
     (need,) = list_needs(runs, "train.py")
-    assert need.startswith("The runs use 1 file of one's own,")
+    assert need.startswith("The runs use 1 file from outside this project,")
     assert "my_gate:GateBlock (hash 8ebb19245b95)" in need
