@@ -5,13 +5,16 @@ import json
 import signal
 from contextlib import ExitStack
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from degradation import recorded_training
 from degradation import run as run_module
 from degradation.checksums import seal, unseal
 from degradation.config import ConfigError
+from degradation.data.datasets import load_dataset
 from degradation.records.record import Record
 from degradation.records.schema import (
     ATTEMPTS_FILE,
@@ -257,6 +260,35 @@ def test_interrupted_run_is_unlocked(tiny, monkeypatch):
     config = tiny()
     interrupt(config, monkeypatch, 5)
     assert not locate_run(config).record.is_locked()
+
+
+def write_images(root, seed):
+    """Write a random image of each of two classes per split."""
+    generator = np.random.default_rng(seed)
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            folder = root / split / name
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "0.png")
+
+
+def test_images_replaced_after_the_start_fail_the_run(tiny, tmp_path, monkeypatch):
+    """A run whose id names other images than those it was trained on would never be noticed."""
+    images = tmp_path / "images"
+    write_images(images, seed=0)
+    config = tiny("data=image_folder", f"data.root={images}", "optim.batch_size=2", "data.pad=1")
+    record = locate_run(config).record
+
+    def replace_and_load(data):
+        write_images(images, seed=1)
+        return load_dataset(data)
+
+    monkeypatch.setattr(recorded_training, "load_dataset", replace_and_load)
+    with pytest.raises(RunFailed, match=r"the images in .+ changed after this run was started"):
+        train(config)
+    assert record.state() is State.FAILED
+    assert not record.path(METRICS_FILE).exists()
 
 
 def test_failure_is_recorded_and_retried(tiny, monkeypatch, caplog):

@@ -9,6 +9,7 @@ from degradation.checksums import Row
 from degradation.config import Config, family, parent_config
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.fingerprint import data_fingerprint
+from degradation.data.safe_open import escape_name
 from degradation.external_code import is_reference
 from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity
@@ -25,7 +26,7 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset
     Its keys are described in records/metadata.py.
 
     Raises:
-        RecordError: a file of the user's own has been edited since the run was located.
+        RecordError: a file of the user's own, or an image, has changed since the run was located.
     """
     complexity = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
     parent = parent_config(config)
@@ -44,10 +45,17 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset
 
 
 def _check_id(config: Config, run_id: str, values: Row) -> None:
-    """Check that the files of a user's own still are those that the run id covers."""
+    """Check that the user's own files and the images still are those that the run id covers.
+
+    They can change while the run waits for a lock, or for the network that it is grown from.
+    """
+    if run_id.endswith(hash_values(values)):
+        return
     names = [name for name in (config.model.block, config.model.network) if is_reference(name)]
-    if names and not run_id.endswith(hash_values(values)):
-        raise RecordError(f"{' and '.join(names)} changed after this run was started; start again")
+    if config.data.root is not None:
+        names.append(f"the images in {escape_name(config.data.root)}")
+    assert names, f"{run_id} is not the id of its configuration"
+    raise RecordError(f"{' or '.join(names)} changed after this run was started; start again")
 
 
 def _describe_data(config: Config, dataset: Dataset | StreamedDataset) -> DataMetadata:

@@ -130,6 +130,19 @@ def test_folders_without_subfolders_keep_their_ids(tmp_path):
     )
 
 
+def test_image_replaced_with_its_size_and_time_is_seen(root, data, name):
+    """As by `cp -p`, `tar` and `rsync`, which set the time of the original."""
+    splits = ("train", TEST_SPLITS[name])
+    image = next(path for path in (root / "train").rglob("*.png"))
+    before = digest_contents(root, splits)
+    status = image.stat()
+    content = bytearray(image.read_bytes())
+    content[-1] ^= 1
+    image.write_bytes(content)
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert digest_contents(root, splits) != before
+
+
 def test_skipped_files_are_counted_by_kind_and_reason(root, data, name):
     for path in ("a.txt", "sub/b.TXT", "c.heic", "README", ".DS_Store", "@eaDir/a.png"):
         (root / "train/cat" / path).parent.mkdir(exist_ok=True)

@@ -146,7 +146,7 @@ def _write_attempt(
 
 
 def _build_metadata(config: Config, run_id: str) -> Row:
-    metadata = _describe_network(config.model.shortcut, config.model.depth, config)
+    metadata = _describe_network(config, run_id)
     content = metadata["config"]["data"]["content"]
     return metadata | {"run_id": run_id, "config": hashed_values(config, content)}
 
@@ -155,10 +155,11 @@ def _build_metadata(config: Config, run_id: str) -> Row:
 _DESCRIBED: dict[tuple[str, int], Row] = {}
 
 
-def _describe_network(shortcut: str, depth: int, config: Config) -> Row:
-    if (shortcut, depth) not in _DESCRIBED:
-        _DESCRIBED[shortcut, depth] = describe_run(config, "", load_dataset(config.data))
-    return _DESCRIBED[shortcut, depth]
+def _describe_network(config: Config, run_id: str) -> Row:
+    network = (config.model.shortcut, config.model.depth)
+    if network not in _DESCRIBED:
+        _DESCRIBED[network] = describe_run(config, run_id, load_dataset(config.data))
+    return _DESCRIBED[network]
 
 
 @cache

@@ -132,6 +132,12 @@ def test_images_need_positive_counts(name, value):
         degradation.network("plain", 8, **{name: value})
 
 
+def test_constructed_network_needs_a_run():
+    line = r"^model: constructed starts from .+; allowed: degradation.grow"
+    with pytest.raises(degradation.UserError, match=line):
+        degradation.network("constructed", 56)
+
+
 def test_numbers_of_numpy_are_counts():
     network = degradation.network("plain", np.int64(8), channels=np.int64(1), classes=np.int32(2))
     assert network(torch.zeros(1, 1, 8, 8)).shape == (1, 2)

@@ -7,7 +7,7 @@ from torch import nn
 from degradation.data.datasets import Dataset, Split, load_dataset
 from degradation.data.loaders import EVALUATION_BATCH, build_loader
 from degradation.data.random_streams import shuffle_into_batches
-from degradation.models.batchnorm import exact_statistics
+from degradation.models.batchnorm import batch_statistics, exact_statistics
 from degradation.training.evaluate import eval_batchnorm, evaluate
 from degradation.training.events import Progress
 from degradation.training.trainer import Trainer, fit
@@ -87,6 +87,40 @@ def test_batchnorm_state_is_restored_after_an_error(layer, images):
     assert not layer[1]._forward_pre_hooks
     for name, value in layer.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+class MovingSum(nn.Module):
+    """A layer of a user's own whose buffer changes in train mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("total", torch.zeros(()))
+
+    def forward(self, x):
+        if self.training:
+            self.total += x.detach().sum()
+        return x
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        MovingSum(),
+        nn.InstanceNorm2d(4, track_running_stats=True),
+        nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1)),
+    ],
+)
+@pytest.mark.parametrize("context", [batch_statistics, exact_statistics])
+def test_every_buffer_is_restored(layer, images, own, context):
+    """Otherwise probes would change the training of networks with other buffers than BN's."""
+    network = nn.Sequential(*layer, own)
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    arguments = [images.split(64)] if context is exact_statistics else []
+    with context(network, *arguments):
+        network(images)
+    after = dict(network.named_buffers())
+    for name, buffer in before.items():
+        assert torch.equal(after[name], buffer), name
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,8 @@ def _check_stream(config: Config) -> None:
     if stream.test_scale < stream.crop:
         allowed = f"{stream.crop} (the crop) or more"
         raise not_allowed(config, "data.stream.test_scale", allowed)
+    if config.data.pad != 0:
+        raise not_allowed(config, "data.pad", "0, for images that are read from disk")
     if config.data.normalisation != "channel":
         allowed = "channel, for images that are read from disk"
         raise not_allowed(config, "data.normalisation", allowed)

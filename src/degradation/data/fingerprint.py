@@ -56,7 +56,10 @@ def digest_contents(root: Path, splits: tuple[str, str]) -> str:
         for _, image in iterate_images(root, split):
             status = stat_image(image)
             name = encode_name(root, split, image)
-            listing.update(name + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            # Tools that copy or unpack images set the time of modification to that of the original;
+            # they cannot set the time of change.
+            times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+            listing.update(name + f"\0{status.st_size}\0{times}\n".encode())
             images.append((name, Path(image.path)))
     folder = find_cache_folder(root)
     if folder is None:

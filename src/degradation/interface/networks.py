@@ -59,6 +59,11 @@ def network(
         check_count("channels", channels)
         check_count("classes", classes)
         config = compose_run(overrides, model=model, depth=depth, seed=seed)
+        if config.model.grown_from is not None:
+            raise ConfigError(
+                f"model: {model} starts from the weights of a trained network; allowed:"
+                " degradation.grow, which builds it from a run"
+            )
         return build_initial_network(config, channels, classes)
 
 

@@ -19,10 +19,12 @@ def batchnorm_layers(network: nn.Module) -> list[BatchNorm]:
 def batch_statistics(network: nn.Module) -> Iterator[None]:
     """Within this context, BN normalises by each batch's own statistics, as in training.
 
-    The moving averages do not change. The statistics are those of the whole batch, whatever the
-    value of `model.bn_parts`.
+    The moving averages do not change, and other buffers that change in train mode, such as those of
+    spectral normalisation, are restored at the end. The statistics are those of the whole batch,
+    whatever the value of `model.bn_parts`.
     """
     was_training = network.training
+    saved = _copy_buffers(network)
     norms = batchnorm_layers(network)
     tracked = [norm.track_running_stats for norm in norms]
     for norm in norms:
@@ -34,6 +36,7 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
         for norm, track in zip(norms, tracked, strict=True):
             norm.track_running_stats = track
         network.train(was_training)
+        _restore(network, saved)
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def exact_statistics(
     whatever the batch sizes. While they are measured, each batch is normalised by its own
     statistics, as in training (precise BN, Wu and Johnson 2021), so each batch should be a
     representative sample of the classes. Momentum and mode (train or eval) are restored before the
-    context begins, and the moving averages when it ends, so training continues unchanged.
+    context begins, and all buffers of the network when it ends, so training continues unchanged.
 
     Args:
         batches: float (B, C, H, W), on the network's device.
@@ -56,18 +59,18 @@ def exact_statistics(
         ValueError: a batch has only one value per channel (raised by PyTorch).
     """
     norms = batchnorm_layers(network)
-    saved = [_copy_buffers(norm) for norm in norms]
+    saved = _copy_buffers(network)
     pools = _pool_statistics(network, norms, batches, forward or network, saved)
     for norm, pool in zip(norms, pools, strict=True):
         pool.copy_to(norm)
     try:
         yield
     finally:
-        _restore(norms, saved)
+        _restore(network, saved)
 
 
-def _copy_buffers(norm: BatchNorm) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in norm.named_buffers()}
+def _copy_buffers(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.named_buffers()}
 
 
 def _pool_statistics(
@@ -75,7 +78,7 @@ def _pool_statistics(
     norms: list[BatchNorm],
     batches: Iterable[Tensor],
     forward: Callable[[Tensor], Tensor],
-    saved: list[dict[str, Tensor]],
+    saved: dict[str, Tensor],
 ) -> list["_Pool"]:
     """Run all batches in train mode, and return the pooled statistics of each BN layer."""
     was_training = network.training
@@ -95,14 +98,14 @@ def _pool_statistics(
             hook.remove()
             norm.momentum = momentum
         network.train(was_training)
-        _restore(norms, saved)
+        _restore(network, saved)
     return pools
 
 
-def _restore(norms: list[BatchNorm], saved: list[dict[str, Tensor]]) -> None:
-    for norm, buffers in zip(norms, saved, strict=True):
-        for name, value in buffers.items():
-            norm.get_buffer(name).copy_(value)
+def _restore(network: nn.Module, saved: dict[str, Tensor]) -> None:
+    """Copy the values into the buffers, in place: captured CUDA graphs hold their addresses."""
+    for name, value in saved.items():
+        network.get_buffer(name).copy_(value)
 
 
 class _Pool:
