@@ -29,6 +29,8 @@ Compare = Callable[[pd.DataFrame, pd.DataFrame], Estimate]  # training error of 
 MIN_SEEDS = 2  # seeds that an interval needs
 # What may settle a claim if the networks learn at too few depths.
 LEARNING_DEPTHS = "depths at which the networks learn: shallower ones, or more iterations"
+# What may settle a claim about two families if they have no depth in common.
+SHARED_DEPTHS = "a depth at which both families are trained"
 # What may settle a claim that bounds decide, but no trend.
 MORE_DEPTHS = "more depths or seeds: the trend over the depths is not significant"
 # The outcome of a claim whose effect has a sign, but is too small to matter.
@@ -62,6 +64,8 @@ class Claim:
         remedy: what may settle an open claim, if that is not more seeds.
         seeds_needed: how many seeds would settle an open claim, or None if that is unknown, or if
             something else decides.
+        measured_seeds: how many seeds a network has that was probed, such as `2 seeds`, if others
+            were trained but not probed; otherwise empty text.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Claim:
     depths: tuple[int, ...] = field(default=(), kw_only=True)
     remedy: str = field(default="", kw_only=True)
     seeds_needed: SeedsNeeded | None = field(default=None, kw_only=True)
+    measured_seeds: str = field(default="", kw_only=True)
 
     @property
     def outcome(self) -> str:

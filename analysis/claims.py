@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.claim import (
     LEARNING_DEPTHS,
     MORE_DEPTHS,
+    SHARED_DEPTHS,
     Claim,
     Compare,
     Verdict,
@@ -30,7 +31,7 @@ from analysis.family_pairs import FAMILY_PAIRS, FamilyPair, family_pair
 from analysis.frame import group_by_depth
 from analysis.plain_text import write_reason
 from analysis.plain_words import (
-    UNKNOWN,
+    NO_TREND,
     describe_absence,
     describe_gain,
     describe_rise,
@@ -69,10 +70,18 @@ def judge_degradation(
     decision = decide(differences, "above", margin)
     bound = format_bound(increase.difference, decision.side)
     decisive_line = f"{increase.comparison}: {bound}{increase.format_trend()}"
-    verdict, words_bound = decision.verdict, find_bound(increase.difference, decision)
+    verdict = decision.verdict
+    plain_words = describe_rise(
+        verdict,
+        f"{pair.plain} networks",
+        *increase.depths,
+        increase.difference.mean,
+        find_bound(increase.difference, decision),
+    )
     remedy = ""
     if verdict is Verdict.REPRODUCED and not increase.has_trend():
-        verdict, words_bound = Verdict.INCONCLUSIVE, UNKNOWN  # the trend decides, not the bound
+        verdict = Verdict.INCONCLUSIVE
+        plain_words = f"{plain_words.removesuffix('.')}{NO_TREND}."
         remedy = MORE_DEPTHS
     return Claim(
         DEGRADATION,
@@ -81,13 +90,7 @@ def judge_degradation(
         decisive_line,
         increase.evidence,
         notes,
-        plain_words=describe_rise(
-            verdict,
-            f"{pair.plain} networks",
-            *increase.depths,
-            increase.difference.mean,
-            words_bound,
-        ),
+        plain_words=plain_words,
         depths=increase.depths,
         remedy=remedy,
         seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
@@ -206,11 +209,11 @@ def judge_fix(
     depths = sorted(plain.keys() & residual.keys())
     trained = select_better_than_chance(plain).keys() & residual.keys()
     if not trained:
-        decisive_line = (
-            "the families share no depth at which the plain network is better than chance"
-        )
-        claim = not_tested(FIX, statement, [decisive_line], notes)
-        return replace(claim, remedy=LEARNING_DEPTHS)
+        line = "the families share no depth at which the plain network is better than chance"
+        if not depths:
+            line = "the families share no depth"
+        claim = not_tested(FIX, statement, [line], notes)
+        return replace(claim, remedy=LEARNING_DEPTHS if depths else SHARED_DEPTHS)
 
     comparison = f"{pair.plain} minus {pair.residual}"
     differences = {}

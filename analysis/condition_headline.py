@@ -102,7 +102,7 @@ def _describe_plain(
         between = list_worse_between(trained, claim.depths, margin)
         # Networks that fail at other depths may be worse, so only these two are spoken of.
         if between or untrained:
-            addition = f" In between they are worse{between}." if between else ""
+            addition = f" In between the mean is higher{between}." if between else ""
             return (
                 f"{subject} do not get worse{within} on their own training set from {shallow} to"
                 f" {deep} layers{errors}.{addition}"

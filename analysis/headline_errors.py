@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.claim import Claim, RunsByDepth, Verdict
+from analysis.claim import Claim, RunsByDepth, Verdict, training_error_difference
 from analysis.columns import TRAINING_ERROR
 from analysis.plain_text import format_percents, join_words
 from analysis.summary import compute_finished_interval
+
+TOO_SMALL_TO_SHOW = 0.05  # points: errors that differ by less are equal with one decimal
 
 
 def describe_no_better_than_chance(depths: Sequence[int]) -> str:
@@ -19,7 +21,7 @@ def describe_no_better_than_chance(depths: Sequence[int]) -> str:
 
 
 def list_worse_between(groups: RunsByDepth, depths: tuple[int, ...], margin: float) -> str:
-    """Return the largest error between two depths if it is above the shallow one by the margin.
+    """Return the largest mean between two depths if it is above the shallow one by the margin.
 
     It is written as by `list_errors`; otherwise it is empty text.
     """
@@ -32,15 +34,15 @@ def list_worse_between(groups: RunsByDepth, depths: tuple[int, ...], margin: flo
 
 
 def describe_margin(groups: RunsByDepth, depths: Sequence[int], margin: float) -> str:
-    """Return ` by 2 points or more` if the error at any of the depths is above the shallowest's.
+    """Return ` by 2 points or more` if the error may rise with depth by an amount that shows.
 
-    Otherwise it is empty text. The verdict that the error does not rise means that it rises by less
-    than the margin.
+    The verdict that the error does not rise means that it rises by less than the margin. The words
+    are empty if the bounds show that it does not rise by TOO_SMALL_TO_SHOW either.
     """
     shallow, *deeper = sorted(depths)
-    least = average_error(groups[shallow])
-    rises = any(average_error(groups[depth]) > least for depth in deeper)
-    return f" by {margin:g} points or more" if rises else ""
+    differences = [training_error_difference(groups[depth], groups[shallow]) for depth in deeper]
+    may_rise = any(difference.upper >= TOO_SMALL_TO_SHOW for difference in differences)
+    return f" by {margin:g} points or more" if may_rise else ""
 
 
 def choose_depths(claim: Claim, groups: RunsByDepth, preferred: tuple[int, ...]) -> tuple[int, ...]:

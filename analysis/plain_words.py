@@ -48,6 +48,8 @@ class Bound:
 
 
 UNKNOWN = Bound(math.nan, "lower")
+# What follows a rise that a bound shows, but no trend over the depths in between.
+NO_TREND = "; over all depths no trend is shown"
 
 
 def find_bound(estimate: Estimate, decision: Decision[Any]) -> Bound:

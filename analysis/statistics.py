@@ -101,6 +101,10 @@ def contrast_from_summaries(
 ) -> Difference:
     """Return a contrast of means from summaries of its groups.
 
+    With equal numbers of runs, the degrees of freedom are Satterthwaite's. With unequal numbers,
+    they are those of the smallest group: Satterthwaite's bounds are too narrow if the small group
+    has the larger share of the error, and no data can show that it has.
+
     Args:
         mean: the contrast of the groups' means, such as mean(a) - mean(b).
         squared_errors: for each group, its squared coefficient times its variance, over its number
@@ -112,9 +116,11 @@ def contrast_from_summaries(
     variances = tuple(part * count for part, count in zip(squared_errors, counts, strict=True))
     if squared_error == 0:
         return Difference(mean, 0.0, float(sum(freedoms)), variances)
-    # Satterthwaite
-    terms = [part**2 / freedom for part, freedom in zip(squared_errors, freedoms, strict=True)]
-    freedom = squared_error**2 / sum(terms)
+    if len(set(counts)) == 1:
+        terms = [part**2 / freedom for part, freedom in zip(squared_errors, freedoms, strict=True)]
+        freedom = squared_error**2 / sum(terms)
+    else:
+        freedom = float(min(freedoms))
     return Difference(mean, float(np.sqrt(squared_error)), freedom, variances)
 
 

@@ -130,7 +130,7 @@ def _compare_families(phrase: str, outcomes: Mapping[str, bool | None]) -> str:
 
 
 def _count_published(claims: Sequence[Claim]) -> str:
-    """Return how many of the networks compared are shown to have the paper's test error."""
+    """Return how many networks are shown to have the paper's test error, within the margin."""
     verdicts = [
         claim.verdict
         for claim in claims
@@ -141,5 +141,5 @@ def _count_published(claims: Sequence[Claim]) -> str:
     if not any(verdict in DECIDED for verdict in verdicts):
         return ""
     equal = verdicts.count(Verdict.REPRODUCED)
-    predicate = "are shown to have" if Verdict.INCONCLUSIVE in verdicts else "have"
-    return f"{equal} of {len(verdicts)} networks {predicate} the published test error"
+    predicate = "are shown to agree" if Verdict.INCONCLUSIVE in verdicts else "agree"
+    return f"{equal} of {len(verdicts)} networks {predicate} with the published test error"

@@ -17,6 +17,7 @@ from analysis.comparisons.networks import Networks
 from analysis.comparisons.value_sentences import (
     classify_values,
     describe_degradation,
+    describe_depths,
     describe_open,
     locate,
     place_values,
@@ -195,8 +196,8 @@ def _describe_answer(
         most = format_change(max(changes.values()))
         where = f"no {name}" if has_all_values else f"none of {place_values([*changes], name)}"
         return (
-            f"At {where} do {networks} get worse with depth: the largest mean change is {most}"
-            " points."
+            f"At {where} do {networks} get worse by {margin:g} points or more"
+            f" {describe_depths(increases)}: the largest mean change is {most} points."
         )
     differences = {label: increase.difference for label, increase in increases.items()}
     decides = decide(differences, "above", margin).worst

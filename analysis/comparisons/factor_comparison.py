@@ -118,7 +118,7 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
     if varying:
         finding = judge_each_value(runs, varying[0], name, margin)
         if varying[0] is plain and finding.verdict is not Verdict.NOT_TESTED:
-            fixes = describe_fixes(judge_fixes(stratum, margin), name)
+            fixes = describe_fixes(judge_fixes(stratum, margin), name, margin)
             finding = replace(
                 finding,
                 headline=f"{finding.headline} {fixes}".strip(),

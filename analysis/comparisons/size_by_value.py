@@ -38,7 +38,6 @@ from degradation.counting import format_count
 
 ALIKE, DIFFERS = "alike", "differs"
 ANSWERS = {Verdict.REPRODUCED: ALIKE, Verdict.CONTRADICTED: DIFFERS}
-GAIN = "the gain by shortcuts"  # one of the two sizes in words
 SIZE_OF_DEGRADATION = "size of degradation"  # what the finding's name begins with
 MAX_PAIRS = 10  # pairs of values that the evidence lists
 
@@ -83,7 +82,7 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
         label: (groups[deepest], groups[shallowest]) for label, groups in networks.by_value.items()
     }
     comparison = f"{deepest} minus {shallowest} layers"
-    size = f"the rise with depth in {networks.family} networks"
+    size = f"the rise from {shallowest} to {deepest} layers in {networks.family} networks"
     finding = _compare_sizes(title, statement, sizes, comparison, notes, margin, size, name)
     return replace(finding, headline=finding.plain_words if finding.answer else "")
 
@@ -132,7 +131,8 @@ def judge_gain(
         label: (plain.by_value[label][depth], residual.by_value[label][depth]) for label in labels
     }
     comparison = f"{plain.family} minus {residual.family}, {depth} layers"
-    return _compare_sizes(title, statement, sizes, comparison, notes, margin, GAIN, name)
+    size = f"the gain by shortcuts at {depth} layers"
+    return _compare_sizes(title, statement, sizes, comparison, notes, margin, size, name)
 
 
 def _not_tested(title: str, statement: str, reasons: list[str]) -> Finding:

@@ -95,7 +95,7 @@ def describe_degradation(
     if not increases:
         return f"At no {name} that was tried are {networks} of two depths better than chance."
     worse, alike = values.worse, values.alike
-    depths = _describe_depths(increases)
+    depths = describe_depths(increases)
     if not alike and not values.open:
         tried = join_values(worse, name)
         where = f"at each value tried ({tried})" if has_all_values else locate(worse, name)
@@ -112,12 +112,11 @@ def describe_degradation(
             else f"none of {place_values(alike, name)}"
         )
         largest = max(increases[label].difference.mean for label in alike)
-        within = f" by {margin:g} points or more" if largest > 0 else ""
         return (
-            f"At {where} do {networks} get worse{within} with depth: the largest mean change is"
-            f" {format_change(largest)} points of training error {depths}."
+            f"At {where} do {networks} get worse by {margin:g} points or more with depth: the"
+            f" largest mean change is {format_change(largest)} points of training error {depths}."
         )
-    return _describe_mixture(increases, values, networks, name)
+    return _describe_mixture(increases, values, networks, name, margin)
 
 
 def describe_open(values: ValuesByOutcome, networks: str, name: str) -> str:
@@ -158,13 +157,17 @@ def classify_values(
 
 
 def _describe_mixture(
-    increases: Mapping[str, Increase], values: ValuesByOutcome, networks: str, name: str
+    increases: Mapping[str, Increase],
+    values: ValuesByOutcome,
+    networks: str,
+    name: str,
+    margin: float,
 ) -> str:
     """Return a sentence about values at which different things are found."""
     worse, alike = values.worse, values.alike
     if not worse and not alike:
         return f"The runs do not settle at which {name} {networks} get worse with depth."
-    where = f" of training error {_describe_depths(increases)}"
+    where = f" of training error {describe_depths(increases)}"
     subject = capitalise_first(networks)
     clauses = []
     if worse:
@@ -173,7 +176,8 @@ def _describe_mixture(
         clauses.append(f"{subject} get worse with depth {place} (by {rise} points{where})")
     if alike:
         largest = max(increases[label].difference.mean for label in alike)
-        beginning = "not" if worse else f"{subject} do not get worse with depth"
+        within = f"by {margin:g} points or more"
+        beginning = f"not {within}" if worse else f"{subject} do not get worse {within} with depth"
         amount = f"{format_change(largest)} points" + ("" if worse else where)
         clauses.append(f"{beginning} {locate(alike, name)} (largest mean change {amount})")
     if values.open:
@@ -181,7 +185,7 @@ def _describe_mixture(
     return f"{'; '.join(clauses)}."
 
 
-def _describe_depths(increases: Mapping[str, Increase]) -> str:
+def describe_depths(increases: Mapping[str, Increase]) -> str:
     """Return `from 20 to 56 layers`, or in words if the depths differ between the values."""
     depths = {increase.depths for increase in increases.values()}
     if len(depths) > 1:
@@ -196,7 +200,7 @@ def _describe_range(values: Sequence[float]) -> str:
     return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
-def describe_fixes(verdicts: Mapping[str, Verdict], name: str) -> str:
+def describe_fixes(verdicts: Mapping[str, Verdict], name: str, margin: float) -> str:
     """Return at which values networks with shortcuts get worse with depth, in a sentence.
 
     It is empty if that is open everywhere.
@@ -204,6 +208,7 @@ def describe_fixes(verdicts: Mapping[str, Verdict], name: str) -> str:
     Args:
         verdicts: on the claim that they do not, by the label of the value; they hold jointly.
         name: the factor in words, such as `width`.
+        margin: the increase in points that counts.
     """
     stable = [label for label in verdicts if verdicts[label] is Verdict.REPRODUCED]
     worse = [label for label in verdicts if verdicts[label] is Verdict.CONTRADICTED]
@@ -213,12 +218,13 @@ def describe_fixes(verdicts: Mapping[str, Verdict], name: str) -> str:
     if not stable and not worse:
         return ""
     if len(stable) == len(verdicts):
-        return f"{subject} do not get worse at any value."
+        return f"{subject} do not get worse by {margin:g} points or more at any value."
     if len(worse) == len(verdicts):
         return f"{subject} get worse at every value."
     clauses = []
     if stable:
-        clauses.append(f"{subject} do not get worse {locate(stable, name)}")
+        within = f"by {margin:g} points or more"
+        clauses.append(f"{subject} do not get worse {within} {locate(stable, name)}")
     if worse:
         beginning = "they do" if stable else f"{subject} get worse"
         clauses.append(f"{beginning} {locate(worse, name)}")

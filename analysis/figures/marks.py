@@ -62,8 +62,8 @@ _CAPTION_SENTENCES = {
         "of the runs, never reached that error."
     ),
     FIT: (
-        "Both fits use the iterations before the first learning-rate drop; exponential growth is a "
-        "straight line, and a power law flattens with depth."
+        "Both fits use the iterations before the first learning-rate drop, if any; exponential "
+        "growth is a straight line, and a power law flattens with depth."
     ),
     CLIPPED: "Values that are too small for the scale are drawn at its lower end.",
     DELETED_SHAPE_CHANGE: (

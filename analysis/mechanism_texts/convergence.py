@@ -26,6 +26,7 @@ NONE_REACHED = (
     "No {plain} network of {depths} layers gets to half of chance error here: stuck or too slow, "
     "only longer training would tell."
 )
+DIVERGED = "Every {plain} network of {depths} layers diverged."
 SLOWING = Wording(
     reproduced=(
         "Iterations to an error grow faster with depth in {plain} than in {residual} networks"
@@ -83,16 +84,23 @@ DETAILS = (
 
 
 def write_introduction(
-    claims: Sequence[Claim], pair: FamilyPair, reached: Mapping[int, Sequence[bool]]
+    claims: Sequence[Claim],
+    pair: FamilyPair,
+    reached: Mapping[int, Sequence[bool]],
+    diverged_depths: Sequence[int] = (),
 ) -> str:
     """Return the sentences of this step.
 
-    `reached`: depth: whether each of its plain runs gets to half of chance error.
+    Args:
+        claims: those of the step.
+        pair: the families.
+        reached: by depth, whether each of its plain runs gets to half of chance error.
+        diverged_depths: the depths at which every plain run has diverged.
     """
     name = LESS_SLOWING
     slowing = SLOWING.select(find_verdict(claims, name), pair, is_negligible(claims, name))
     form = FORM.select(find_verdict(claims, EXPONENTIAL_SLOWING), pair)
-    return " ".join([EXPECTATION, *_answer(pair, reached), f"{slowing}{form}."])
+    return " ".join([EXPECTATION, *_answer(pair, reached, diverged_depths), f"{slowing}{form}."])
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
@@ -103,14 +111,22 @@ def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:
     ]
 
 
-def _answer(pair: FamilyPair, reached: Mapping[int, Sequence[bool]]) -> list[str]:
-    """Return which depths are slow, and which may be stuck; those of mixed runs are in neither."""
+def _answer(
+    pair: FamilyPair, reached: Mapping[int, Sequence[bool]], diverged_depths: Sequence[int]
+) -> list[str]:
+    """Return which depths are slow, may be stuck or diverged; those of mixed runs are in none."""
     slow = [depth for depth, runs in sorted(reached.items()) if all(runs)]
-    never = [depth for depth, runs in sorted(reached.items()) if not any(runs)]
+    never = [
+        depth
+        for depth, runs in sorted(reached.items())
+        if not any(runs) and depth not in diverged_depths
+    ]
     sentences = [REACHED.format(plain=pair.plain, depths=_join(slow))] if slow else []
     if never:
         text = NEVER_REACHED if slow else NONE_REACHED
         sentences.append(text.format(plain=pair.plain, depths=_join(never)))
+    if diverged_depths:
+        sentences.append(DIVERGED.format(plain=pair.plain, depths=_join(diverged_depths)))
     return sentences
 
 

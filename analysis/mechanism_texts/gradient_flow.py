@@ -39,12 +39,16 @@ RESIDUAL_ONLY_UNHEALTHY = "; those of {residual} networks are not healthy throug
 SEEM = ' ("Seem": by the mean, not yet by a bound.)'
 PLAIN_IN_LEAD = Wording(
     reproduced="gradients of {plain} networks keep a similar size",
-    contradicted="gradients of {plain} networks vary more than a hundredfold",
+    contradicted=(
+        "gradients of {plain} networks vary more than a hundredfold at some depth and time point"
+    ),
     inconclusive="whether gradients of {plain} networks keep a similar size",
 )
 RESIDUAL_IN_LEAD = Wording(
     reproduced="gradients of {residual} networks keep a similar size",
-    contradicted="gradients of {residual} networks vary more than a hundredfold",
+    contradicted=(
+        "gradients of {residual} networks vary more than a hundredfold at some depth and time point"
+    ),
     inconclusive="whether gradients of {residual} networks keep a similar size",
 )
 DETAILS = (

@@ -9,6 +9,7 @@ from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.estimates import Estimate
 from analysis.figures.matplotlib_import import Figure
+from analysis.figures.title_and_footer import describe_seeds
 from analysis.mechanism_texts.wording import LeadItem
 from analysis.plain_words import add_doubt
 from analysis.requirements import unfinished_runs
@@ -74,8 +75,9 @@ def account_for_missing_runs(
 ) -> Claim:
     """Return a claim about what was probed as it holds for all runs of these families.
 
-    It is not tested while runs are missing, unfinished or failed, as the claims about errors are.
-    It is not reproduced if a diverged run was not probed: such a network differs from the others.
+    It is not tested while runs are missing, unfinished or failed, as the claims about errors are,
+    or while no run of a depth was probed. It is not reproduced if a diverged run was not probed:
+    such a network differs from the others.
 
     Args:
         claim: judged from the runs that were probed.
@@ -85,15 +87,19 @@ def account_for_missing_runs(
     """
     if claim.verdict is Verdict.NOT_TESTED:
         return claim
+    runs = runs[runs["family"].isin([*families])]
+    is_probed = runs["run_id"].isin(values["run_id"])
     reasons: list[str] = []
-    unprobed_count = 0
     for family in families:
         family_runs = runs[runs["family"] == family]
         reasons += unfinished_runs(family, family_runs)
-        diverged = family_runs[family_runs["state"] == State.DIVERGED]
-        unprobed_count += int((~diverged["run_id"].isin(values["run_id"])).sum())
+        reasons += _list_unprobed_depths(family, family_runs, values)
     if reasons:
         return not_tested(claim.name, claim.statement, reasons, claim.notes)
+    if not is_probed.all():
+        claim = replace(claim, measured_seeds=describe_seeds(runs[is_probed]))
+    is_diverged = runs["state"] == State.DIVERGED
+    unprobed_count = int((is_diverged & ~is_probed).sum())
     if unprobed_count == 0 or claim.verdict is not Verdict.REPRODUCED:
         return claim
     unprobed = format_count(
@@ -107,6 +113,15 @@ def account_for_missing_runs(
         is_negligible=False,
         remedy="a probe of the runs that diverged, or settings at which none does",
     )
+
+
+def _list_unprobed_depths(family: str, runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
+    """Return a reason for each depth that has trained runs, but none that was probed."""
+    reasons = []
+    for depth, group in runs[runs["state"] == State.DONE].groupby("depth"):
+        if not group["run_id"].isin(values["run_id"]).any():
+            reasons.append(f"{family}-{depth}: no run was probed")
+    return reasons
 
 
 def group_known_values(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from analysis.claim import Claim
+from analysis.claim import Claim, Verdict
+from analysis.claim_names import EXPONENTIAL_SLOWING
 from analysis.family_pairs import family_pair
 from analysis.figures import convergence as figure
 from analysis.finished_runs import select_finished
@@ -11,11 +12,13 @@ from analysis.frame import Frame
 from analysis.interval_censoring import GrowthFit
 from analysis.lr_drops import find_common_milestones
 from analysis.mechanism_texts import convergence as texts
+from analysis.mechanism_texts.wording import find_verdict
 from analysis.mechanisms.base import Explanation
 from analysis.mechanisms.growth import HALF, fit_both_forms
 from analysis.mechanisms.growth_form import judge_form
 from analysis.mechanisms.slowing import judge_slowing
 from analysis.mechanisms.time_to_threshold import list_evaluations, measure_times, summarise
+from degradation.records.schema import State
 
 POSITION = 1
 
@@ -30,15 +33,19 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         return None
     pair, milestones = family_pair(frame.runs), find_common_milestones(runs)
     plain = pair.plain
-    fits = fit_both_forms(times[times["family"] == plain], milestones)
-    drawn_fits = [fit for fit in fits.values() if isinstance(fit, GrowthFit)]
+    claims = judge(frame, margin)
+    drawn_fits: list[GrowthFit] = []
+    if find_verdict(claims, EXPONENTIAL_SLOWING) is not Verdict.NOT_TESTED:
+        fits = fit_both_forms(times[times["family"] == plain], milestones)
+        drawn_fits = [fit for fit in fits.values() if isinstance(fit, GrowthFit)]
     plot = figure.plot(times, drawn_fits, plain, float(HALF), milestones)
     figures = {"convergence": (plot, figure.CAPTION)}
-    claims = judge(frame, margin)
+    plain_times = times[times["family"] == plain]
+    diverged_depths = _find_diverged_depths(runs[runs["family"] == plain])
     return Explanation(
         "convergence",
         texts.TITLE,
-        texts.write_introduction(claims, pair, _find_reached(times[times["family"] == plain])),
+        texts.write_introduction(claims, pair, _find_reached(plain_times), diverged_depths),
         claims,
         summarise(times),
         figures,
@@ -68,6 +75,12 @@ def _find_reached(times: pd.DataFrame) -> dict[int, list[bool]]:
         int(str(depth)): np.isfinite(rows["by"]).tolist()
         for depth, rows in to_half.groupby("depth")
     }
+
+
+def _find_diverged_depths(runs: pd.DataFrame) -> list[int]:
+    """Return the depths at which every run has diverged."""
+    groups = select_finished(runs).groupby("depth")["state"]
+    return [int(str(depth)) for depth, states in groups if (states == State.DIVERGED).all()]
 
 
 def _measure(frame: Frame) -> tuple[pd.DataFrame, pd.DataFrame]:

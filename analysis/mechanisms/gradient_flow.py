@@ -181,7 +181,8 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     if verdict is Verdict.REPRODUCED and unbounded:
         verdict = Verdict.INCONCLUSIVE  # what has no bound might contradict
     decisive_line = "; ".join([_format_worst(bounds, decision), *unbounded])
-    factor = _format_factor(bounds[decision.worst].mean)
+    largest = max(bounds, key=lambda key: bounds[key].mean)
+    factor = _format_factor(bounds[largest].mean)
     return Claim(
         name,
         statement,
@@ -190,8 +191,8 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         evidence,
         notes,
         plain_words=(
-            f"At worst ({decision.worst}) the gradient in {family} networks varies by a factor of"
-            f" {factor} between blocks{add_doubt(verdict)}."
+            f"The gradient in {family} networks varies most at {largest}: by a factor of {factor}"
+            f" between blocks{add_doubt(verdict)}."
         ),
         remedy=KNOWN_VALUES if unknown_notes and verdict is Verdict.INCONCLUSIVE else "",
         seeds_needed=count_seeds_if_open(decision, bounds, "below", limit),

@@ -24,7 +24,7 @@ from analysis.mechanisms.growth import (
     format_fit,
     try_fit,
 )
-from analysis.mechanisms.time_to_threshold import THRESHOLDS, describe_times
+from analysis.mechanisms.time_to_threshold import THRESHOLDS, censor_at, describe_times
 from analysis.requirements import missing_requirements
 from degradation.counting import format_count
 from degradation.records.schema import State
@@ -77,7 +77,7 @@ def judge_form(
     statement = f"{family} networks: {QUANTITY} grows exponentially with depth"
     groups, milestones = group_by_depth(runs, family), find_common_milestones(runs)
     to_half = times[times["threshold"] == float(HALF)]
-    counts = describe_times(to_half)
+    counts = [f"whole training, {line}" for line in describe_times(to_half)]
     reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)
     reasons += list_own_changes(runs[runs["family"] == family])
     if changes := list_gradual_changes(runs[runs["family"] == family]):
@@ -99,7 +99,10 @@ def judge_form(
     last = milestones[0] if milestones else times["last"].max()
     chances = _predict_preferences(exponential, power, to_half["depth"], evaluations, last)
     evidence = _describe_fits(exponential, power, max(groups), last)
-    evidence += [_describe_chances(chances), *_describe_other_fits(times, milestones), *counts]
+    evidence += [_describe_chances(chances), *_describe_other_fits(times, milestones)]
+    if milestones:
+        evidence += describe_times(censor_at(to_half, milestones[0]))
+    evidence += counts
     weaknesses = _describe_weak_design(chances)
     notes = [*weaknesses, *_describe_limits(groups, milestones, (exponential, power))]
     decisive_line = f"{_format_decisive_line(exponential, power)}{window}"

@@ -23,6 +23,7 @@ from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import lesions as figure
+from analysis.finished_runs import is_finished
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanism_texts import lesions as texts
 from analysis.mechanisms.base import (
@@ -35,7 +36,6 @@ from analysis.plain_text import format_change
 from analysis.plain_words import add_doubt, find_bound
 from analysis.requirements import missing_requirements
 from analysis.statistics import student_interval, welch_difference
-from degradation.records.schema import State
 
 POSITION = 7
 PROBE = "lesions"
@@ -70,9 +70,10 @@ def judge(frame: Frame, margin: float) -> list[Claim]:
     errors = average_lesions(_read_table(frame))
     pair, runs = family_pair(frame.runs), frame.runs
     claim = judge_deletion(errors, runs, margin, pair)
-    # the claim says nothing of such a depth, so a run that diverged there is not missing
-    is_excluded = runs["depth"].isin(_find_no_better_than_chance(runs, pair.plain))
-    counted = runs[~(is_excluded & (runs["state"] == State.DIVERGED))]
+    # the claim says nothing of such a depth, so a run that was not probed there is not missing
+    is_excluded = runs["depth"].isin(_find_excluded_depths(runs, pair))
+    is_unprobed = is_finished(runs) & ~runs["run_id"].isin(errors["run_id"])
+    counted = runs[~(is_excluded & is_unprobed)]
     return [account_for_missing_runs(claim, counted, errors, [pair.plain, pair.residual])]
 
 
@@ -165,7 +166,7 @@ def judge_deletion(
     """Judge whether one block costs a residual network less than a plain one, beyond the margin.
 
     Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
-    whose plain network is better than chance. Contradicted if the upper bound is below it at any
+    where both networks are better than chance. Contradicted if the upper bound is below it at any
     depth, with Holm's correction for the number of bounds (`decide`).
 
     Args:
@@ -184,8 +185,10 @@ def judge_deletion(
     plain = group_known_values(single_deletions, pair.plain, "increase")
     residual = group_known_values(single_deletions, pair.residual, "increase")
 
-    excluded_depths = _find_no_better_than_chance(runs, pair.plain)
-    notes = _describe_excluded(excluded_depths, pair.plain)
+    excluded_depths = _find_excluded_depths(runs, pair)
+    notes = []
+    for family in families:
+        notes += _describe_excluded(_find_no_better_than_chance(runs, family), family)
     notes += find_unprobed(runs[runs["family"].isin(families)], errors)
     depths = sorted((plain.keys() & residual.keys()) - excluded_depths)
     compared_rows = single_deletions[single_deletions["depth"].isin(depths)]
@@ -238,6 +241,12 @@ def _find_missing(compared_rows: pd.DataFrame, pair: FamilyPair) -> list[str]:
     families = (pair.plain, pair.residual)
     groups = {family: group_by_depth(compared_rows, family) for family in families}
     return missing_requirements(groups, depths=1)
+
+
+def _find_excluded_depths(runs: pd.DataFrame, pair: FamilyPair) -> set[int]:
+    """Return the depths at which either family is near chance: it has nothing to lose there."""
+    plain = _find_no_better_than_chance(runs, pair.plain)
+    return plain | _find_no_better_than_chance(runs, pair.residual)
 
 
 def _find_no_better_than_chance(runs: pd.DataFrame, family: str) -> set[int]:

@@ -143,7 +143,7 @@ def test_networks_that_fail_are_not_said_not_to_get_worse(build_frame):
     plain = {20: FLAT[20], 32: FLAT[56]} | dict.fromkeys((56, 110), UNTRAINED[20])
     text = head(build(build_frame, plain, FLAT))
     assert text.startswith(
-        "Plain networks do not get worse on their own training set from 20 to 32"
+        "Plain networks do not get worse by 2 points or more on their own training set from 20 to"
     )
     assert "(at 56 and 110 layers they do no better than chance)" in text
     assert "as they get deeper" not in text
@@ -168,8 +168,8 @@ def test_unfinished_networks_are_not_absent(build_frame, family, state, sentence
     ("depth", "error", "words"),
     [
         (32, 61.0, "from 20 to 56 layers: 1.1 % training error at 20 layers, 1.2 % at 56."),
-        (32, 61.0, "In between they are worse: 61.0 % at 32 layers."),
-        (44, 3.3, "In between they are worse: 3.3 % at 44 layers."),
+        (32, 61.0, "In between the mean is higher: 61.0 % at 32 layers."),
+        (44, 3.3, "In between the mean is higher: 3.3 % at 44 layers."),
     ],
 )
 def test_worse_depth_in_between_is_named(build_frame, depth, error, words):
@@ -185,7 +185,10 @@ def test_rise_within_the_margin_in_between_is_not_denied(build_frame):
     residual = {20: [1.0, 1.0, 1.05], 32: [1.9, 1.95, 1.9], 56: [0.0, 1.9, 0.6]}
     text = head(build(build_frame, WORSE, residual))
     assert "With shortcuts they do not get worse by 2 points or more" in text
-    falling = {20: [1.0, 1.0, 1.05], 32: [0.9, 0.95, 0.9], 56: [0.0, 0.9, 0.6]}
+    # the mean falls, but a rise that shows is not excluded either
+    uncertain = {20: [1.0, 1.0, 1.05], 32: [0.9, 0.95, 0.9], 56: [0.0, 0.9, 0.6]}
+    assert "they do not get worse by 2 points or more" in head(build(build_frame, WORSE, uncertain))
+    falling = {20: [1.0, 1.0, 1.05], 32: [0.9, 0.95, 0.9], 56: [0.5, 0.6, 0.55]}
     assert "With shortcuts they do not:" in head(build(build_frame, WORSE, falling))
 
 

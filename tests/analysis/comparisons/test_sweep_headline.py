@@ -42,8 +42,8 @@ def test_degradation_at_every_value(joined):
     assert head(sweep(joined, v8=WORSE, v16=WORSE)) == (
         "Changing the width does not cure degradation: at each value tried (8 and 16) plain"
         " networks get worse with depth, by 57 points of training error from 20 to 56 layers."
-        " Networks with shortcuts do not get worse at any value. The rise with depth in plain"
-        " networks differs by less than 2 points between width 8 and 16."
+        " Networks with shortcuts do not get worse by 2 points or more at any value. The rise from"
+        " 20 to 56 layers in plain networks differs by less than 2 points between width 8 and 16."
     )
 
 
@@ -74,8 +74,8 @@ def test_other_keys_have_their_names(joined):
 def test_degradation_at_no_value(joined):
     text = head(sweep(joined, v8=FLAT, v16=FLAT, residual=None))
     assert text.startswith(
-        "At no width tried (8 and 16) do plain networks get worse with depth: the largest mean"
-        " change is -0.1 points of training error from 20 to 56 layers."
+        "At no width tried (8 and 16) do plain networks get worse by 2 points or more with depth:"
+        " the largest mean change is -0.1 points of training error from 20 to 56 layers."
     )
 
 
@@ -83,8 +83,9 @@ def test_degradation_at_some_values(joined):
     text = head(sweep(joined, v8=WORSE, v16=FLAT, v32=WIDE))
     assert text == (
         "Plain networks get worse with depth at width 8 (by 57 points of training error from 20 to"
-        " 56 layers); not at width 16 (largest mean change -0.1 points); at width 32 that is"
-        " undecided. Networks with shortcuts do not get worse at any value."
+        " 56 layers); not by 2 points or more at width 16 (largest mean change -0.1 points); at"
+        " width 32 that is undecided. Networks with shortcuts do not get worse by 2 points or more"
+        " at any value."
     )
 
 
@@ -104,7 +105,7 @@ def test_value_that_does_not_train_is_open(joined):
 def test_networks_at_chance_are_named_where_others_do_not_get_worse(joined):
     plain = {20: FLAT[20], 32: FLAT[56], 56: UNTRAINED[56]}
     text = head(sweep(joined, v8=plain, v16=plain, residual=None))
-    assert text.startswith("At no width tried (8 and 16) do plain networks get worse with depth")
+    assert text.startswith("At no width tried (8 and 16) do plain networks get worse by 2 points")
     assert "(no better than chance: width 8: 56 layers; width 16: 56 layers)." in text
 
 
@@ -150,7 +151,9 @@ def test_values_where_shortcuts_help_are_named_jointly(joined):
     slightly_worse = {20: [1.0, 1.2, 1.1], 56: [1.3, 2.3, 1.6]}
     certain = ({"plain": WORSE, "residual": slightly_worse}, {key: 8})
     same = ({"plain": WORSE, "residual": slightly_worse}, {key: 16})
-    assert "shortcuts do not get worse at any value" in head(joined(certain, same))
+    assert "shortcuts do not get worse by 2 points or more at any value" in head(
+        joined(certain, same)
+    )
     others = [({"plain": WORSE, "residual": WIDE}, {key: width}) for width in (16, 32, 64)]
     assert "Networks with shortcuts" not in head(joined(certain, *others))
 
@@ -178,25 +181,28 @@ def test_crossed_keys_name_each_stratum(joined):
 @pytest.mark.parametrize(
     ("verdicts", "sentence"),
     [
-        (["reproduced", "reproduced"], "do not get worse at any value"),
+        (["reproduced", "reproduced"], "do not get worse by 2 points or more at any value"),
         (
             ["reproduced", "inconclusive"],
-            "do not get worse at width 0; at width 1 that is undecided",
+            "do not get worse by 2 points or more at width 0; at width 1 that is undecided",
         ),
-        (["reproduced", "contradicted"], "do not get worse at width 0; they do at width 1"),
+        (
+            ["reproduced", "contradicted"],
+            "do not get worse by 2 points or more at width 0; they do at width 1",
+        ),
         (["contradicted", "contradicted"], "get worse at every value"),
         (["contradicted", "inconclusive"], "get worse at width 0; at width 1 that is undecided"),
         (["inconclusive", "not tested"], ""),
         (
             ["reproduced", "not tested"],
-            "do not get worse at width 0; at width 1 that is not tested",
+            "do not get worse by 2 points or more at width 0; at width 1 that is not tested",
         ),
     ],
 )
 def test_values_are_named_where_shortcuts_help(verdicts, sentence):
     by_value = {f"width {number}": Verdict(verdict) for number, verdict in enumerate(verdicts)}
     expected = sentence and f"Networks with shortcuts {sentence}."
-    assert describe_fixes(by_value, "width") == expected
+    assert describe_fixes(by_value, "width", 2.0) == expected
 
 
 def test_middle_value_that_behaves_otherwise_is_named(joined):
@@ -204,7 +210,8 @@ def test_middle_value_that_behaves_otherwise_is_named(joined):
     text = head(sweep(joined, v8=FLAT, v16=WORSE, v32=FLAT))
     assert text.startswith(
         "Plain networks get worse with depth at width 16 (by 57 points of training error from 20"
-        " to 56 layers); not at width 8 and 32 (largest mean change -0.1 points)."
+        " to 56 layers); not by 2 points or more at width 8 and 32 (largest mean change -0.1"
+        " points)."
     )
 
 
@@ -218,8 +225,8 @@ def test_size_names_the_values_between_those_that_differ(joined):
         if claim.name == "size of degradation by width"
     ]
     assert sizes == [
-        "The rise with depth in plain networks is 28 points larger at width 8 than at width 32"
-        " (+57 at width 16)."
+        "The rise from 20 to 56 layers in plain networks is 28 points larger at width 8 than at"
+        " width 32 (+57 at width 16)."
     ]
 
 

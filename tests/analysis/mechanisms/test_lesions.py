@@ -174,8 +174,13 @@ def test_untrained_depth_is_excluded_and_named(frame_with_lesions):
     assert len(claim.evidence) == 1
     reason = "it is no better than chance (mean within 2 points of it) and has nothing to lose"
     assert f"plain-56 is excluded: {reason}" in claim.notes
+    assert f"residual-56 is excluded: {reason}" in claim.notes
+    # A residual network has nothing to lose either.
+    errors["plain"][56] = [1.0, 2.0, 3.0]
+    (claim,) = build(frame_with_lesions(errors), 2.0).claims
+    assert len(claim.evidence) == 1
     # The mean over seeds decides, as in the other claims.
-    errors["plain"][56] = [89.0, 30.0, 89.5]
+    errors["plain"][56] = errors["residual"][56] = [89.0, 30.0, 89.5]
     (claim,) = build(frame_with_lesions(errors), 2.0).claims
     assert len(claim.evidence) == 2
     assert not any("excluded" in note for note in claim.notes)

@@ -1,5 +1,7 @@
 """A claim about probed runs is not decided by leaving out the runs that failed or diverged."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -51,7 +53,19 @@ def test_other_runs_change_nothing(runs):
 
 
 def test_unprobed_finished_run_is_left_to_the_claim_itself(runs):
-    """Probes may be run on some seeds only."""
+    """Probes may be run on some seeds only; then the bounds are those of fewer seeds."""
     runs = runs.assign(state="done")
     claim = Claim("name", "statement", YES, "line")
-    assert account_for_missing_runs(claim, runs, pd.DataFrame(runs[:3]), FAMILIES) == claim
+    accounted = account_for_missing_runs(claim, runs, pd.DataFrame(runs[:3]), FAMILIES)
+    assert accounted == replace(claim, measured_seeds="1 to 2 seeds")
+
+
+@pytest.mark.parametrize("verdict", [YES, NO])
+def test_depth_without_a_probed_run_is_not_tested(runs, verdict):
+    """The claims are about every depth, also about those at which explain has not yet been run."""
+    deeper = runs.assign(depth=56, run_id=runs["run_id"] + "-deeper")
+    both = pd.concat([runs, deeper]).assign(state="done")
+    claim = Claim("name", "statement", verdict, "line")
+    accounted = account_for_missing_runs(claim, both, runs, FAMILIES)
+    assert accounted.verdict is Verdict.NOT_TESTED
+    assert f"{FAMILIES[0]}-56: no run was probed" in accounted.evidence

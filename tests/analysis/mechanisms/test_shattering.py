@@ -20,7 +20,7 @@ def explain(build_frame):
     style.apply()
 
     def explain_table(table):
-        errors = {depth: [1.0] * 3 for depth in (8, 14, 20)}
+        errors = {depth: [1.0] * 3 for depth in sorted(set(table["depth"]))}
         frame = build_frame({"plain": errors, "residual": errors})
         return shattering.build(replace(frame, probes={"shattering": table}), 2.0)
 
