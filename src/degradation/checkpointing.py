@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 KEYS = {"device", "threads", "rows", "probes", "snapshots", "training"}
 OPTIONAL_KEYS = {"threads"}  # missing from checkpoints of an earlier release
+REQUIRED_KEYS = KEYS - OPTIONAL_KEYS
 
 
 class UnusableCheckpoint(Exception):
@@ -153,7 +154,9 @@ def read_checkpoint(record: Record, state_keys: set[str]) -> dict[str, Any] | No
 
 
 def _has_keys(checkpoint: Any, state_keys: set[str]) -> bool:
-    if not isinstance(checkpoint, dict) or set(checkpoint) | OPTIONAL_KEYS != KEYS:
+    if not isinstance(checkpoint, dict):
+        return False
+    if not REQUIRED_KEYS <= set(checkpoint) <= KEYS:
         return False
     return set(checkpoint["training"]) == state_keys
 

@@ -30,8 +30,9 @@ def row_checksum(row: Row) -> str:
 
 def line_checksum(line: bytes) -> str | None:
     """Return the checksum of a line, or None if the line is truncated or its checksum is wrong."""
-    end = b',"%b":"%08x"}\n' % (CHECKSUM.encode(), zlib.crc32(_strip_checksum(line)))
-    return end[-11:-3].decode() if line.endswith(end) else None
+    checksum = f"{zlib.crc32(_strip_checksum(line)):08x}"
+    ending = f',"{CHECKSUM}":"{checksum}"}}\n'.encode()
+    return checksum if line.endswith(ending) else None
 
 
 def decode_row(line: bytes) -> Row | None:
