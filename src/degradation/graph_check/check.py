@@ -53,7 +53,7 @@ def build_check(config: Config, channels: int, side: int, classes: int) -> Check
         warmup=None,
         plateau=None,
     )
-    weight_decay = config.optim.weight_decay
+    weight_decay = WEIGHT_DECAY if config.optim.weight_decay else 0.0
     data = replace(
         config.data, name="synthetic", root=None, size=None, validation=0, stream=None, margin=0.0
     )
@@ -64,7 +64,7 @@ def build_check(config: Config, channels: int, side: int, classes: int) -> Check
         cuda_graphs=True,
         data=data,
         model=replace(config.model, grown_from=None, bn_statistics="moving"),
-        optim=replace(config.optim, lr=LR, weight_decay=WEIGHT_DECAY * bool(weight_decay)),
+        optim=replace(config.optim, lr=LR, weight_decay=weight_decay),
         schedule=schedule,
         probes=replace(config.probes, training=[]),
     )

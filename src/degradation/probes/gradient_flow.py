@@ -59,11 +59,13 @@ def measure_gradient_flow(
     # in float64, because squares of small gradients underflow; on the CPU, because some devices
     # lack float64
     input_norms = [gradient.cpu().double().norm().item() for gradient in input_gradients]
-    squares = iter(gradient.cpu().double().square().sum().item() for gradient in weight_gradients)
+    squares = [gradient.cpu().double().square().sum().item() for gradient in weight_gradients]
     weight_norms = []
+    start = 0
     for weights in weights_of_blocks:
-        square = sum(next(squares) for _ in weights)
-        weight_norms.append(square**0.5)
+        end = start + len(weights)
+        weight_norms.append(sum(squares[start:end]) ** 0.5)
+        start = end
     return {
         "block": list(range(len(inputs))),
         "stage": [*list_stages(network), len(network.stages)],

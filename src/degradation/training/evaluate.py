@@ -77,22 +77,21 @@ def measure_errors(
     if "validation" in loader.sizes:
         validation = loader.clean_batches("validation", shard)
         evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, validation))
-    counted = [count_split(network, batches, precision, calls) for _, _, batches in evaluations]
+    splits = [count_split(network, batches, precision, calls) for _, _, batches in evaluations]
     views = loader.ten_crop_batches(shard)
     if views is not None:
-        counted.append(count_split(network, views, precision))
-    results = iter(_read_and_share(counted, group))
+        splits.append(count_split(network, views, precision))
+    results = _read_and_share(splits, group)
     row: MetricsRow = {}
-    for error, loss, _ in evaluations:
-        counts = next(results)
+    # the results of the views, if there are any, come after those of all evaluations
+    for (error, loss, _), counts in zip(evaluations, results, strict=False):
         row[error] = counts.error
         # with BN's moving averages, the logits of a deep plain network may overflow in its first
         # iterations although its training loss is finite
         row[loss] = counts.loss if math.isfinite(counts.loss) else None
     if views is not None:
-        counts = next(results)
-        row[TEN_CROP_ERROR] = counts.error
-        row[TEN_CROP_TOP5_ERROR] = counts.top5_error
+        row[TEN_CROP_ERROR] = results[-1].error
+        row[TEN_CROP_TOP5_ERROR] = results[-1].top5_error
     return row
 
 

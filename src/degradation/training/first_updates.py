@@ -64,7 +64,7 @@ def measure_first_updates(
         "losses": losses,
         "weights": [sum(squares)],
         "evaluation": _evaluate_samples(trainer),
-        "rates": _list_learning_rates(config) + _count_met_conditions(config),
+        "rates": [*_list_learning_rates(config), float(_count_met_conditions(config))],
     }
     return {name: list(map(_finite_or_none, values)) for name, values in numbers.items()}
 
@@ -138,22 +138,22 @@ def _list_learning_rates(config: Config) -> list[float]:
     return [first_rate, *later_rates]
 
 
-def _count_met_conditions(config: Config) -> list[float]:
+def _count_met_conditions(config: Config) -> int:
     """Return how often the schedule's conditions are met for a made-up history of errors.
 
     The error falls from 100 % to 0 % in steps of 1 point, and stays there.
     """
     length = 200
     history = [max(100.0 - step, 0.0) for step in range(length)]
-    met: list[float] = []
+    count = 0
     warmup, plateau = effective_warmup(config), config.schedule.plateau
     for iteration in range(1, length):
-        if warmup is not None:
-            recent = history[:iteration][-warmup.window :]
-            met.append(has_warmup_ended(iteration, recent, warmup))
-        if plateau is not None:
-            met.append(has_plateaued(history[:iteration], plateau))
-    return [float(sum(met))]
+        past = history[:iteration]
+        if warmup is not None and has_warmup_ended(iteration, past[-warmup.window :], warmup):
+            count += 1
+        if plateau is not None and has_plateaued(past, plateau):
+            count += 1
+    return count
 
 
 def _finite_or_none(value: float) -> float | None:
