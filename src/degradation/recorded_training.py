@@ -5,23 +5,16 @@ others. `run` decides whether there is anything to train, and records how the at
 """
 
 import logging
-from collections.abc import Iterable
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from degradation.checkpointing import ResumeState, resume, save_checkpoint
-from degradation.checksums import Row
 from degradation.code_comparison import record_trained_code
 from degradation.config import Config, is_evaluated, parent_config
-from degradation.data.datasets import load_dataset
+from degradation.data.datasets import Dataset, StreamedDataset, load_dataset
 from degradation.event_recorder import EventRecorder
 from degradation.graph_check.automatic import check_captured_steps
-from degradation.metrics import ITERATION
-from degradation.models.build import require_blocks
-from degradation.models.construction import grow
-from degradation.models.network import Network
 from degradation.outdated_runs import check_parent, discard_outdated_checkpoint
 from degradation.probes.measure import warn_about_skipped_probes
 from degradation.progress import report_progress
@@ -35,7 +28,7 @@ from degradation.tracking.mirror import mirror
 from degradation.tracking.wandb_identity import build_init_arguments
 from degradation.tracking.wandb_rows import merge_by_iteration
 from degradation.training import serialization
-from degradation.training.device import memory_format
+from degradation.training.constructed_network import start_from_grown
 from degradation.training.distributed import WorkerGroup
 from degradation.training.events import Divergence, Metrics, ProbeResult, Progress, Snapshot
 from degradation.training.trainer import Trainer, fit
@@ -43,75 +36,88 @@ from degradation.training.trainer import Trainer, fit
 log = logging.getLogger(__name__)
 
 
-def train_and_record(
-    config: Config,
-    record: Record,
-    device: torch.device,
-    group: WorkerGroup,
-    stop: StopRequest,
-    end: Row,
-) -> Manifest:
-    """Train from the last checkpoint to the end, and return the manifest of the finished record.
+class RecordedTraining:
+    """One attempt at a run: its training from the last checkpoint to the end, and its record.
 
-    Args:
-        end: the attempt's last row, whose iteration is updated here and so always correct.
-
-    Raises:
-        Interrupted: a stop signal was received; a checkpoint has been saved.
-        ConfigError: the run cannot resume on this device type, with this number of threads, or
-            with this code.
-        RecordError: the record is unusable, or the parent of a constructed network is not done.
-        DataError: the data set cannot be loaded.
+    Attributes:
+        last_iteration: the last complete iteration, also after `train` has failed; None before the
+            training loop. If the run diverged: the iteration at which it did.
     """
-    dataset = load_dataset(config.data)
-    metadata = describe_run(config, record.run_id, dataset)
-    files = {RUN_FILE: record.write_metadata(metadata)}
-    manifest = record.read_manifest()
-    if manifest is not None and record.outcome(verify_contents=True):
-        log.warning("%s: %s was corrupt; restored unchanged", record.run_id, RUN_FILE)
-        return manifest
-    if record.path(DONE_FILE).exists():
-        mismatch = record.find_mismatch(verify_contents=True)
-        log.warning("%s: %s; retraining the run", record.run_id, mismatch)
-        record.discard_result()
 
-    build_trainer = partial(Trainer, config, dataset, device)
-    trainer, resume_state = resume(config, record, build_trainer)
-    if trainer.iteration > 0 and discard_outdated_checkpoint(config, record):
+    def __init__(
+        self, config: Config, record: Record, device: torch.device, group: WorkerGroup
+    ) -> None:
+        self.config, self.record, self.device, self.group = config, record, device, group
+        self.last_iteration: int | None = None
+
+    def train(self, stop: StopRequest) -> Manifest:
+        """Train to the end, and return the manifest of the finished record.
+
+        Raises:
+            Interrupted: a stop signal was received; a checkpoint has been saved.
+            ConfigError: the run cannot resume on this device type, with this number of threads, or
+                with this code.
+            RecordError: the record is unusable, or the parent of a constructed network is not done.
+            DataError: the data set cannot be loaded.
+        """
+        dataset = load_dataset(self.config.data)
+        metadata = describe_run(self.config, self.record.run_id, dataset)
+        files = {RUN_FILE: self.record.write_metadata(metadata)}
+        manifest = self._restore_result()
+        if manifest is not None:
+            return manifest
+
+        trainer, resume_state = self._start_or_resume(dataset)
+        self.group.send_state(trainer.state())
+        trainer.join(self.group)
+        check_captured_steps(trainer, dataset)
+        self.last_iteration = trainer.iteration
+        identify = partial(build_init_arguments, self.config, self.record, metadata)
+        recorded_rows = merge_by_iteration(resume_state.metrics, resume_state.probes)
+        with mirror(self.config.tracking, self.record.root, identify, recorded_rows) as send:
+            recorder = EventRecorder(self.record, resume_state, send)
+            outcome = self._record_events(trainer, recorder, stop)
+
+        weights = serialization.dump(serialization.copy_weights(trainer.network))
+        files |= resume_state.snapshots | {WEIGHTS_FILE: self.record.write(WEIGHTS_FILE, weights)}
+        return build_manifest(
+            outcome, self.last_iteration, files, resume_state.metrics, resume_state.probes
+        )
+
+    def _restore_result(self) -> Manifest | None:
+        """Return the manifest of a run that only lacked its metadata, or None if it must train.
+
+        A result whose files do not match its manifest is discarded.
+        """
+        record = self.record
+        manifest = record.read_manifest()
+        if manifest is not None and record.outcome(verify_contents=True):
+            log.warning("%s: %s was corrupt; restored unchanged", record.run_id, RUN_FILE)
+            return manifest
+        if record.path(DONE_FILE).exists():
+            mismatch = record.find_mismatch(verify_contents=True)
+            log.warning("%s: %s; retraining the run", record.run_id, mismatch)
+            record.discard_result()
+        return None
+
+    def _start_or_resume(self, dataset: Dataset | StreamedDataset) -> tuple[Trainer, ResumeState]:
+        """Return a trainer at the last checkpoint, or at iteration 0, and what the record holds."""
+        config, record = self.config, self.record
+        build_trainer = partial(Trainer, config, dataset, self.device)
         trainer, resume_state = resume(config, record, build_trainer)
-    if trainer.iteration == 0:
-        record_trained_code(config, record, device, is_shared=not group.is_single)
-        _start_from_parent(config, trainer)
-    warn_about_skipped_probes(config, trainer.network, record.run_id)
-    group.send_state(trainer.state())
-    trainer.join(group)
-    check_captured_steps(trainer, dataset)
-    end[ITERATION] = trainer.iteration
-    outcome = _record_training(config, record, metadata, trainer, resume_state, stop, end)
+        if trainer.iteration > 0 and discard_outdated_checkpoint(config, record):
+            trainer, resume_state = resume(config, record, build_trainer)
+        if trainer.iteration == 0:
+            record_trained_code(config, record, self.device, is_shared=not self.group.is_single)
+            _start_from_parent(config, trainer)
+        warn_about_skipped_probes(config, trainer.network, record.run_id)
+        return trainer, resume_state
 
-    final_weights = serialization.dump(serialization.copy_weights(trainer.network))
-    files |= resume_state.snapshots | {WEIGHTS_FILE: record.write(WEIGHTS_FILE, final_weights)}
-    return build_manifest(outcome, end[ITERATION], files, resume_state.metrics, resume_state.probes)
-
-
-def _record_training(
-    config: Config,
-    record: Record,
-    metadata: Row,
-    trainer: Trainer,
-    resume_state: ResumeState,
-    stop: StopRequest,
-    end: Row,
-) -> State:
-    """Run the training loop, record and mirror each event, and return the outcome."""
-    outcome = State.DONE
-    identify = partial(build_init_arguments, config, record, metadata)
-    recorded_rows = merge_by_iteration(resume_state.metrics, resume_state.probes)
-    with mirror(config.tracking, record.root, identify, recorded_rows) as send:
-        recorder = EventRecorder(record, resume_state, send)
+    def _record_events(self, trainer: Trainer, recorder: EventRecorder, stop: StopRequest) -> State:
+        """Run the training loop, record each event, and return the outcome."""
         for event in fit(trainer):
             # if the next iteration fails, this is the last complete one
-            end[ITERATION] = trainer.iteration
+            self.last_iteration = trainer.iteration
             match event:
                 case Metrics(row):
                     recorder.record_metrics(row)
@@ -120,41 +126,39 @@ def _record_training(
                 case ProbeResult():
                     recorder.record_probe(event, trainer.device.type)
                 case Progress():
-                    _finish_iteration(config, record, trainer, resume_state, stop)
+                    self._finish_iteration(trainer, recorder.resume_state, stop)
                 case Divergence(iteration):
                     log.warning(
                         "%s: the loss is not finite at iteration %d; training ends",
-                        record.run_id,
+                        self.record.run_id,
                         iteration,
                     )
-                    outcome, end[ITERATION] = State.DIVERGED, iteration
-    return outcome
+                    self.last_iteration = iteration
+                    return State.DIVERGED
+        return State.DONE
 
+    def _finish_iteration(
+        self, trainer: Trainer, resume_state: ResumeState, stop: StopRequest
+    ) -> None:
+        """Report progress, and save a checkpoint after an evaluation or on a stop signal.
 
-def _finish_iteration(
-    config: Config,
-    record: Record,
-    trainer: Trainer,
-    resume_state: ResumeState,
-    stop: StopRequest,
-) -> None:
-    """Report progress, and save a checkpoint after an evaluation or on a stop signal.
+        After the last iteration an evaluation needs no checkpoint: the final weights are written
+        next.
 
-    After the last iteration an evaluation needs no checkpoint: the final weights are written next.
-
-    Raises:
-        Interrupted: a process of the group has received a stop signal.
-    """
-    iteration, last = trainer.iteration, config.schedule.iterations
-    report_progress(iteration, last)
-    signum = trainer.group.agree_on_stop(stop.signum)
-    if signum is not None:
-        save_checkpoint(record, trainer, resume_state)
-        raise Interrupted(
-            f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved", signum
-        )
-    if iteration < last and is_evaluated(iteration, last, config.schedule.evaluate_every):
-        save_checkpoint(record, trainer, resume_state)
+        Raises:
+            Interrupted: a process of the group has received a stop signal.
+        """
+        iteration, last = trainer.iteration, self.config.schedule.iterations
+        report_progress(iteration, last)
+        signum = self.group.agree_on_stop(stop.signum)
+        if signum is not None:
+            save_checkpoint(self.record, trainer, resume_state)
+            raise Interrupted(
+                f"{self.record.run_id}: stopped at iteration {iteration}; its checkpoint is saved",
+                signum,
+            )
+        if iteration < last and is_evaluated(iteration, last, self.config.schedule.evaluate_every):
+            save_checkpoint(self.record, trainer, resume_state)
 
 
 def _start_from_parent(config: Config, trainer: Trainer) -> None:
@@ -172,14 +176,5 @@ def _start_from_parent(config: Config, trainer: Trainer) -> None:
         raise RecordError(
             f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it"
         )
-    network = require_blocks(trainer.network, "model.grown_from")
-    channels, classes = network.conv1.in_channels, network.fc.out_features
-    shallow = Network(parent.model, channels, classes)
-    shallow.load_state_dict(serialization.load(run.record.read(WEIGHTS_FILE)))
-    layout = memory_format(config.precision, trainer.device)
-    shallow = shallow.to(trainer.device).to(memory_format=layout).eval()
-
-    def training_images() -> Iterable[Tensor]:
-        return (images for images, _ in trainer.loader.clean_batches("train"))
-
-    trainer.start_from(grow(shallow, config.model, training_images))
+    weights = serialization.load(run.record.read(WEIGHTS_FILE))
+    start_from_grown(trainer, parent, partial(trainer.loader.clean_batches, "train"), weights)

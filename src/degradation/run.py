@@ -1,7 +1,8 @@
 """Complete one run: skip it if it has finished, resume it if it is partial, start it otherwise.
 
-Every job of a sweep calls `train`. This module decides whether there is anything to train, holds
-the run's lock meanwhile, and records how the attempt ends. The training is in `recorded_training`.
+A job of a sweep calls `train_as_member`, and that calls `train` in the main process. This module
+decides whether there is anything to train, holds the run's lock meanwhile, and records how the
+attempt ends. The training is in `recorded_training`.
 """
 
 import logging
@@ -24,9 +25,10 @@ from degradation.data.errors import DataError
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
 from degradation.external_code import locate_error
+from degradation.metrics import ITERATION
 from degradation.outdated_runs import discard_if_outdated, needs_training, report_finished
 from degradation.progress import notify
-from degradation.recorded_training import train_and_record
+from degradation.recorded_training import RecordedTraining
 from degradation.records.locks import NO_TIMEOUT
 from degradation.records.record import Record
 from degradation.records.schema import (
@@ -168,11 +170,12 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
     warn_about_corrupt_rows(record)
     drop_corrupt_attempts(record)
     number = record_start(record, device, config.threads, group.shard.count)
+    training = RecordedTraining(config, record, device, group)
     started = time.monotonic()
     end: Row = {"attempt": number}
     try:
         with catch_stop_signals() as stop:
-            manifest = train_and_record(config, record, device, group, stop, end)
+            manifest = training.train(stop)
         end |= {OUTCOME: manifest["outcome"], MANIFEST: manifest}
     except Interrupted as error:
         end |= {OUTCOME: "interrupted", REASON: str(error)}
@@ -188,6 +191,8 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
         log.exception("%s: failed", record.run_id)
         raise RunFailed(f"{record.run_id}: {reason}") from error
     finally:
+        if training.last_iteration is not None:
+            end[ITERATION] = training.last_iteration
         record_end(record, end, seconds=time.monotonic() - started)
     # written last, so that a corrupt DONE can be restored from the attempt's row
     record.finish(manifest)

@@ -2,18 +2,16 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
 
 from degradation.config import Config, effective_schedule, effective_warmup, parent_config
 from degradation.data.datasets import Dataset, StreamedDataset
-from degradation.models.build import require_blocks
-from degradation.models.construction import grow
 from degradation.registry import SHAPES
-from degradation.training.device import memory_format
+from degradation.training.constructed_network import start_from_grown
 from degradation.training.evaluate import eval_batchnorm, evaluate
-from degradation.training.initial_network import build_initial_network
 from degradation.training.schedule import (
     ScheduleState,
     has_plateaued,
@@ -85,16 +83,8 @@ def _grow_from_initial_parent(config: Config, trainer: Trainer) -> None:
     parent = parent_config(config)
     if parent is None:
         return
-    network = require_blocks(trainer.network, "model.grown_from")
-    channels, classes = network.conv1.in_channels, network.fc.out_features
-    shallow = require_blocks(build_initial_network(parent, channels, classes), "model.grown_from")
-    layout = memory_format(config.precision, trainer.device)
-    shallow = shallow.to(trainer.device).to(memory_format=layout).eval()
-
-    def sample_images() -> list[torch.Tensor]:
-        return [images for images, _ in trainer.loader.sample_batches("train", EVALUATED_IMAGES)]
-
-    trainer.start_from(grow(shallow, config.model, sample_images))
+    batches = partial(trainer.loader.sample_batches, "train", EVALUATED_IMAGES)
+    start_from_grown(trainer, parent, batches)
 
 
 def _evaluate_samples(trainer: Trainer) -> list[float]:
