@@ -234,10 +234,10 @@ def test_emulated_bf16_warns_once(compose_config, monkeypatch, caplog, native):
     monkeypatch.setattr(
         torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native}
     )
-    device._warn_of_emulation.cache_clear()
+    device._warn_about_emulation.cache_clear()
     for precision in ("fp32", "bf16", "bf16"):
         check_precision(torch.device("cpu"), compose_config(f"precision={precision}").precision)
-    device._warn_of_emulation.cache_clear()
+    device._warn_about_emulation.cache_clear()
     expected_levels = [] if native else [logging.WARNING]
     assert [record.levelno for record in caplog.records] == expected_levels
 

@@ -11,7 +11,7 @@ from degradation.single_warnings import warn_once
 SURFACES = "landscape."  # the section of keys that select a surface around runs, not the runs
 
 
-def warn_of_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
+def warn_about_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
     """Log one line for each key that varies in a sweep without changing any of its runs.
 
     Returns these keys, as `list_ineffective_keys` does.

@@ -51,7 +51,7 @@ def check_one_report(overrides: Sequence[Override]) -> None:
             )
 
 
-def warn_of_replaced_options(
+def warn_about_replaced_options(
     base: DictConfig, overrides: Sequence[Override], config_name: str, groups: Sequence[str]
 ) -> None:
     """Warn of options whose values an experiment replaces by its own. Inside `initialise_hydra()`.
@@ -84,7 +84,7 @@ def warn_of_replaced_options(
             )
 
 
-def warn_of_ineffective_overrides(
+def warn_about_ineffective_overrides(
     configs: Sequence[Config], overrides: Sequence[Override], config_name: str
 ) -> None:
     """Warn of each value that differs from what it replaces, but changes none of these runs.
@@ -111,7 +111,7 @@ def warn_of_ineffective_overrides(
             warn_once(f"{_get_text(override)}: has no effect on these runs")
 
 
-def warn_of_equal_runs(configs: Sequence[Config], ineffective: Mapping[str, int]) -> None:
+def warn_about_equal_runs(configs: Sequence[Config], ineffective: Mapping[str, int]) -> None:
     """Warn if some combinations of a sweep are the same run, unless swept keys explain it.
 
     `ineffective`: the swept keys without effect (`ineffective_keys.list_ineffective_keys`).

@@ -77,7 +77,7 @@ def check_precision(device: torch.device, precision: Precision) -> None:
     if precision.dtype != BF16:
         return
     if device.type == "cpu":
-        _warn_of_emulation()
+        _warn_about_emulation()
     elif not _supports_bf16(device):
         raise _unsupported(device, precision)
 
@@ -100,7 +100,7 @@ def _supports_bf16(device: torch.device) -> bool:
 
 
 @cache
-def _warn_of_emulation() -> None:
+def _warn_about_emulation() -> None:
     """Warn if the processor has no bf16 instructions: results are correct, but take longer."""
     capabilities = torch.cpu.get_capabilities()
     is_native = any(available for name, available in capabilities.items() if "bf16" in name)
