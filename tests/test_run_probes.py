@@ -21,13 +21,12 @@ from degradation.run import train
 from degradation.run_probes import ProbesFailed, run_landscape, run_probes
 from degradation.sweep.pending import (
     Point,
-    check_landscape_job,
-    check_probe_job,
     list_pending_points,
     list_pending_probes,
     list_points,
     probe_sample_sizes,
 )
+from degradation.sweep.probe_jobs import check_landscape_job, check_probe_job
 from degradation.sweep.runs import locate_run
 
 SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "landscape.parts=2")

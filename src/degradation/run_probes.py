@@ -42,13 +42,12 @@ from degradation.records.schema import (
 from degradation.run_metadata import build_probe_row
 from degradation.sweep.jobs import check_record_root_is_folder
 from degradation.sweep.pending import (
-    EXPLAINED,
-    MEASURED,
     Point,
     describe_landscape,
     list_pending_points,
     list_pending_probes,
 )
+from degradation.sweep.probe_jobs import EXPLAINED, MEASURED
 from degradation.sweep.runs import SweepRun, locate_run
 from degradation.tracking.mirror import mirror
 from degradation.tracking.wandb_rows import read_probe_run

@@ -6,8 +6,8 @@ from degradation.config import compose_overrides, initialise_hydra
 
 PREFLIGHTS = {
     "config": "degradation.sweep.jobs.check_training_job",
-    "explain": "degradation.sweep.pending.check_probe_job",
-    "landscape": "degradation.sweep.pending.check_landscape_job",
+    "explain": "degradation.sweep.probe_jobs.check_probe_job",
+    "landscape": "degradation.sweep.probe_jobs.check_landscape_job",
 }
 
 

@@ -20,7 +20,7 @@ from degradation.data.errors import DataError
 from degradation.records.record import Record
 from degradation.records.schema import State
 from degradation.sweep.jobs import check_training_job
-from degradation.sweep.pending import check_landscape_job, check_probe_job
+from degradation.sweep.probe_jobs import check_landscape_job, check_probe_job
 
 EXPERIMENTS = CONF.parent / "experiments"
 BYTES = b"what was published"
