@@ -100,7 +100,7 @@ class _TableBuilder:
 
 def _read_probe_rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
     already_excluded = len(excluded)
-    rows = read_rows(record, PROBES_FILE, row_validation.check_probe_row, excluded)
+    rows = read_rows(record, PROBES_FILE, row_validation.find_probe_problem, excluded)
     # The line about corrupt rows accounts for these rows already.
     lost = record.count_lost_probes() if len(excluded) == already_excluded else 0
     if lost:
@@ -114,7 +114,7 @@ def _read_probe_rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
 def _read_landscape_points(record: CachedRecord, excluded: list[str]) -> list[Row]:
     points: list[Row] = []
     for name in record.list_landscape_files():
-        points += read_rows(record, name, row_validation.check_landscape_row, excluded)
+        points += read_rows(record, name, row_validation.find_landscape_problem, excluded)
     return points
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from analysis.query import load_where
 from degradation.records.archive import find_archive
 from degradation.records.archive_tables import RunFiles
-from degradation.records.metadata_validation import check_metadata
+from degradation.records.metadata_validation import find_metadata_problem
 from degradation.records.publication import (
     build_published_files,
     find_private_text,
@@ -50,7 +50,7 @@ def _build_checked_files(record: Record) -> tuple[RunFiles, str | None]:
     """Return the published files of a run, or the reason why they are refused."""
     try:
         metadata = record.read_metadata()
-        problem = check_metadata(metadata, record.run_id)
+        problem = find_metadata_problem(metadata, record.run_id)
         if problem is not None:
             return {}, f"{RUN_FILE}: {problem}"
         trained = read_trained_code(record, metadata["config"])

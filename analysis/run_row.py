@@ -47,7 +47,7 @@ from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.config_validation import config_columns
 from degradation.records.metadata import COMPLEXITY_COLUMNS
-from degradation.records.metadata_validation import check_metadata
+from degradation.records.metadata_validation import find_metadata_problem
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     DONE_FILE,
@@ -88,7 +88,7 @@ def read_run(
     row: Row = {"run_id": expected["run_id"]}
     try:
         state, metadata = _read_metadata(record, expected, excluded)
-        attempts = read_rows(record, ATTEMPTS_FILE, row_validation.check_attempt_row, excluded)
+        attempts = read_rows(record, ATTEMPTS_FILE, row_validation.find_attempt_problem, excluded)
         row |= _summarise_attempts(attempts)
     # ValueError: the manifest names a file that no file system accepts.
     except (RecordError, OSError, ValueError) as error:
@@ -127,7 +127,7 @@ def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> 
     if not record.exists(RUN_FILE):
         return state, expected
     metadata = record.read_metadata()
-    problem = check_metadata(metadata, record.run_id, expected.get("config"))
+    problem = find_metadata_problem(metadata, record.run_id, expected.get("config"))
     if problem:
         raise RecordError(f"{record.path(RUN_FILE)}: {problem}")
     had_finished = record.exists(DONE_FILE)
@@ -148,7 +148,7 @@ def read_metrics(
     return read_rows(
         record,
         METRICS_FILE,
-        row_validation.check_metrics_row,
+        row_validation.find_metrics_problem,
         excluded,
         sequential=True,
         are_all_valid=row_validation.are_valid_metrics_rows,

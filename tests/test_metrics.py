@@ -34,21 +34,21 @@ def test_every_metric_has_a_constant_and_a_meaning():
 
 
 def test_row_of_every_metric_is_valid():
-    assert row_validation.check_metrics_row(full_row(), []) is None
+    assert row_validation.find_metrics_problem(full_row(), []) is None
     assert row_validation.are_valid_metrics_rows([full_row()])
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_value_out_of_range_is_refused(name):
     row = full_row() | {name: 101.0 if metrics.is_percentage(name) else "text"}
-    assert row_validation.check_metrics_row(row, []) == f"{name} is invalid"
+    assert row_validation.find_metrics_problem(row, []) == f"{name} is invalid"
     assert not row_validation.are_valid_metrics_rows([row])
 
 
 def test_unknown_metric_of_a_known_group_is_read():
-    assert row_validation.check_metrics_row(full_row() | {"train/median_loss": 0.1}, []) is None
+    assert row_validation.find_metrics_problem(full_row() | {"train/median_loss": 0.1}, []) is None
     assert (
-        row_validation.check_metrics_row(full_row() | {"median_loss": 0.1}, [])
+        row_validation.find_metrics_problem(full_row() | {"median_loss": 0.1}, [])
         == "a key is unknown"
     )
 

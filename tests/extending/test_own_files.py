@@ -15,7 +15,7 @@ from degradation.models.basic_block import BasicBlock
 from degradation.models.build import build_network, is_separable
 from degradation.models.complexity import list_layers, measure_complexity
 from degradation.probes.measure import measure_probe, warn_about_skipped_probes
-from degradation.records.config_validation import check_config
+from degradation.records.config_validation import find_config_problem
 from degradation.registry import BLOCKS, NETWORKS, PROBES
 from degradation.run import train
 from degradation.run_id import hashed_family, hashed_values
@@ -110,10 +110,10 @@ def test_record_is_valid_where_the_file_is_missing(folder, tiny, override):
     values = hashed_values(tiny(override), "")
     for file in folder.glob("*.py"):
         file.unlink()
-    assert check_config(values) is None
+    assert find_config_problem(values) is None
     assert hashed_family(values["model"]) == "residual"
     values["model"]["block"] = "my_blocks:SEBlock@not-a-hash"
-    assert check_config(values).startswith("config.model.block: ")
+    assert find_config_problem(values).startswith("config.model.block: ")
 
 
 def write_folder(folder, factor):

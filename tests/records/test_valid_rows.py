@@ -67,7 +67,7 @@ def both_ways(root, content):
         rows = read_rows(
             CachedRecord(root, "a"),
             METRICS_FILE,
-            row_validation.check_metrics_row,
+            row_validation.find_metrics_problem,
             excluded,
             sequential=True,
             are_all_valid=are_all_valid,

@@ -55,7 +55,7 @@ class Archive:
         """Raise RecordError if an entry is refused; none has been decompressed yet."""
         names = set()
         for entry in entries:
-            problem = _check_entry(entry)
+            problem = _find_entry_problem(entry)
             if entry.filename in names:
                 problem = "occurs twice"
             if problem:
@@ -102,7 +102,7 @@ class Archive:
         return content
 
 
-def _check_entry(entry: zipfile.ZipInfo) -> str | None:
+def _find_entry_problem(entry: zipfile.ZipInfo) -> str | None:
     """Return why an entry is refused, or None."""
     if entry.filename not in TABLES:
         return "is not a table of published records"

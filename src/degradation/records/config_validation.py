@@ -60,7 +60,7 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def check_config(config: Any) -> str | None:
+def find_config_problem(config: Any) -> str | None:
     """Return what is wrong with the configuration in run.json, or None if it is valid.
 
     It holds the keys that `degradation.run_id.hashed_values` returns. Types and ranges are those of
@@ -71,11 +71,14 @@ def check_config(config: Any) -> str | None:
     mistyped = find_mistyped_key(config, Config, "")
     if mistyped is not None:
         return f"config.{mistyped} is invalid"
-    return _check_values(dict(_flatten("", config)))
+    return _find_value_problem(dict(_flatten("", config)))
 
 
-def _check_values(values: dict[str, Any]) -> str | None:
-    """Check that no required key is missing and that values are in range. Keys are dotted."""
+def _find_value_problem(values: dict[str, Any]) -> str | None:
+    """Return which required key is missing or which value is not allowed, or None.
+
+    Keys are dotted.
+    """
     if len(values) > MAX_CONFIG_KEYS:
         return f"config has {len(values)} keys"
     for key in REQUIRED_CONFIG_KEYS:

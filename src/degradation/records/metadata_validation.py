@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from degradation.checksums import Row, to_json
 from degradation.config.errors import quote
-from degradation.records.config_validation import check_config
+from degradation.records.config_validation import find_config_problem
 from degradation.records.metadata import FAMILIES, REQUIRED_KEYS, DataMetadata, RunMetadata
 from degradation.records.value_checks import is_count, is_name
 from degradation.run_id import hash_values
@@ -15,7 +15,7 @@ DATA_TYPES = get_type_hints(DataMetadata)
 HASHED_RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
 
 
-def check_metadata(metadata: Row, run_id: str, hashed: Row | None = None) -> str | None:
+def find_metadata_problem(metadata: Row, run_id: str, hashed: Row | None = None) -> str | None:
     """Return in a few words what is wrong with the values of run.json, or None if they are valid.
 
     Keys that `metadata.REQUIRED_KEYS` does not list may be absent.
@@ -30,10 +30,14 @@ def check_metadata(metadata: Row, run_id: str, hashed: Row | None = None) -> str
         return f"belongs to another run, {quote(metadata.get('run_id'))}"
     if metadata.get("family") not in FAMILIES:
         return f"family: {quote(metadata.get('family'))} is not allowed"
-    problem = _check_data(metadata.get("data")) or _check_complexity(metadata.get("census"))
+    problem = _find_data_problem(metadata.get("data")) or _find_complexity_problem(
+        metadata.get("census")
+    )
     if problem or (hashed is not None and _is_same_json(metadata.get("config"), hashed)):
         return problem
-    return check_config(metadata.get("config")) or _check_id(metadata["config"], run_id)
+    return find_config_problem(metadata.get("config")) or _find_id_problem(
+        metadata["config"], run_id
+    )
 
 
 def _is_same_json(value: Any, expected: Row) -> bool:
@@ -41,17 +45,17 @@ def _is_same_json(value: Any, expected: Row) -> bool:
     return isinstance(value, dict) and to_json(value) == to_json(expected)
 
 
-def check_keys(metadata: Row) -> str | None:
+def find_key_problem(metadata: Row) -> str | None:
     """Return which key of run.json is missing or unknown, or None if training writes the same keys.
 
-    Call `check_metadata` first: the types of the values are not checked here.
+    Call `find_metadata_problem` first: the types of the values are not checked here.
     """
-    return _check_fields(metadata, RunMetadata, "") or _check_fields(
+    return _find_field_problem(metadata, RunMetadata, "") or _find_field_problem(
         metadata["data"], DataMetadata, "data."
     )
 
 
-def _check_fields(values: Row, kind: type, prefix: str) -> str | None:
+def _find_field_problem(values: Row, kind: type, prefix: str) -> str | None:
     known = {field.name: field for field in fields(kind)}
     for key in values:
         if key not in known:
@@ -62,7 +66,7 @@ def _check_fields(values: Row, kind: type, prefix: str) -> str | None:
     return None
 
 
-def _check_data(data: Any) -> str | None:
+def _find_data_problem(data: Any) -> str | None:
     if not isinstance(data, dict):
         return "data is missing or invalid"
     for field in fields(DataMetadata):
@@ -84,14 +88,14 @@ def _is_valid_data_value(value: Any, field: Field[Any]) -> bool:
     return is_count(value) and value >= field.metadata.get("minimum", 0)
 
 
-def _check_complexity(census: Any) -> str | None:
+def _find_complexity_problem(census: Any) -> str | None:
     if not isinstance(census, dict) or not all(map(is_count, census.values())):
         return "census is missing or invalid"
     return None
 
 
-def _check_id(config: Row, run_id: str) -> str | None:
-    """Check the hash of the configuration at the end of the id, if the id has one."""
+def _find_id_problem(config: Row, run_id: str) -> str | None:
+    """Return that the hash in the id, if it has one, is not that of the configuration, or None."""
     match = HASHED_RUN_ID.fullmatch(run_id)
     if match is None or hash_values(config) == match[1]:
         return None

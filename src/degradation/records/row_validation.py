@@ -28,7 +28,7 @@ from degradation.records.value_checks import (
 )
 from degradation.registry import PROBES
 
-CheckRow = Callable[[Row, Sequence[Row]], str | None]
+FindRowProblem = Callable[[Row, Sequence[Row]], str | None]
 
 
 def _find_invalid_key(
@@ -71,8 +71,8 @@ ATTEMPT_END_OPTIONAL: dict[str, ValueCheck] = {
 }
 
 
-def check_attempt_row(row: Row, _previous: Sequence[Row]) -> str | None:
-    """Check the row that starts or ends an attempt."""
+def find_attempt_problem(row: Row, _previous: Sequence[Row]) -> str | None:
+    """Return what is wrong with a row that starts or ends an attempt, or None."""
     if "start" in row:
         return _find_invalid_key(row, ATTEMPT_START, ATTEMPT_START_OPTIONAL)
     return _find_invalid_key(row, ATTEMPT_END, ATTEMPT_END_OPTIONAL)
@@ -87,8 +87,11 @@ REQUIRED_METRICS: dict[str, ValueCheck] = {
 }
 
 
-def check_metrics_row(row: Row, previous: Sequence[Row]) -> str | None:
-    """Check one evaluation. Iterations must increase from row to row."""
+def find_metrics_problem(row: Row, previous: Sequence[Row]) -> str | None:
+    """Return what is wrong with one evaluation, or None.
+
+    Iterations must increase from row to row.
+    """
     problem = _find_invalid_key(row, REQUIRED_METRICS)
     if problem:
         return problem
@@ -104,7 +107,7 @@ def check_metrics_row(row: Row, previous: Sequence[Row]) -> str | None:
 
 
 def are_valid_metrics_rows(rows: list[Row]) -> bool:
-    """Return True if `check_metrics_row` accepts every row. Checks columns, which is fast.
+    """Return True if `find_metrics_problem` accepts every row. Checks columns, which is fast.
 
     False means that the rows have to be checked one by one: some may be invalid, or they do not all
     have the same keys in the same order.
@@ -192,8 +195,8 @@ PROBE_ROW: dict[str, ValueCheck] = {
 }
 
 
-def check_probe_row(row: Row, previous: Sequence[Row]) -> str | None:
-    """Check the table that one probe measured at one iteration.
+def find_probe_problem(row: Row, previous: Sequence[Row]) -> str | None:
+    """Return what is wrong with the table that a probe measured at one iteration, or None.
 
     No earlier row may have the same probe, iteration and number of images.
     """
@@ -202,7 +205,7 @@ def check_probe_row(row: Row, previous: Sequence[Row]) -> str | None:
         return problem
     if any(_probe_key(other) == _probe_key(row) for other in previous):
         return "is a duplicate"
-    return _check_probe_table(row[PROBE], row[TABLE])
+    return _find_table_problem(row[PROBE], row[TABLE])
 
 
 def _probe_key(row: Row) -> tuple[Any, ...]:
@@ -210,8 +213,11 @@ def _probe_key(row: Row) -> tuple[Any, ...]:
     return row[PROBE], row[ITERATION], row[IMAGES]
 
 
-def _check_probe_table(probe: str, table: dict[str, Any]) -> str | None:
-    """Check a table of columns. All columns must have the same length; empty ones are allowed."""
+def _find_table_problem(probe: str, table: dict[str, Any]) -> str | None:
+    """Return what is wrong with a table of columns, or None.
+
+    All columns must have the same length; empty ones are allowed.
+    """
     for column in table.values():
         if not isinstance(column, list) or not _are_cells(column):
             return f"{TABLE} is invalid"
@@ -249,8 +255,11 @@ POINT: dict[str, ValueCheck] = {
 }
 
 
-def check_landscape_row(row: Row, _previous: Sequence[Row]) -> str | None:
-    """Check the loss at one point. The point must lie on the grid that the row itself describes."""
+def find_landscape_problem(row: Row, _previous: Sequence[Row]) -> str | None:
+    """Return what is wrong with the loss at one point, or None.
+
+    The point must lie on the grid that the row itself describes.
+    """
     problem = _find_invalid_key(row, POINT)
     if problem:
         return problem

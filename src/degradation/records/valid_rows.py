@@ -6,7 +6,7 @@ from degradation.checksums import Row
 from degradation.config.errors import escape
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.row_integrity import decode_row, decode_rows
-from degradation.records.row_validation import CheckRow
+from degradation.records.row_validation import FindRowProblem
 
 CORRUPT = "corrupt or truncated"
 
@@ -14,7 +14,7 @@ CORRUPT = "corrupt or truncated"
 def read_rows(
     record: CachedRecord,
     name: str,
-    check_row: CheckRow,
+    find_problem: FindRowProblem,
     excluded: list[str],
     sequential: bool = False,
     are_all_valid: Callable[[list[Row]], bool] | None = None,
@@ -25,7 +25,7 @@ def read_rows(
     Args:
         record: the record that the file belongs to.
         name: the name of the file.
-        check_row: returns what is wrong with a row; see `degradation.records.row_validation`.
+        find_problem: returns what is wrong with a row; see `degradation.records.row_validation`.
         excluded: receives one line if the file cannot be read or has invalid rows.
         sequential: the rows build on each other, so the rows after an invalid one are excluded too.
         are_all_valid: a fast check of all rows at once. If it fails, each row is checked.
@@ -44,7 +44,7 @@ def read_rows(
         decoded = decode_rows(lines, are_verified=is_verified)
         if decoded and are_all_valid(decoded):
             return decoded
-    rows, first_problem = _check_lines(lines, check_row, sequential)
+    rows, first_problem = _check_lines(lines, find_problem, sequential)
     if first_problem:
         counts = f"{len(lines) - len(rows)} of {len(lines)} lines"
         excluded.append(f"{escape(record.run_id)}: {name}, {counts} ({first_problem})")
@@ -52,14 +52,14 @@ def read_rows(
 
 
 def _check_lines(
-    lines: list[bytes], check_row: CheckRow, sequential: bool
+    lines: list[bytes], find_problem: FindRowProblem, sequential: bool
 ) -> tuple[list[Row], str | None]:
     """Return the valid rows, and what is wrong with the first invalid line."""
     rows: list[Row] = []
     first_problem: str | None = None
     for number, line in enumerate(lines, start=1):
         row = decode_row(line)
-        problem = CORRUPT if row is None else check_row(row, rows)
+        problem = CORRUPT if row is None else find_problem(row, rows)
         if row is not None and problem is None:
             rows.append(row)
             continue

@@ -17,8 +17,8 @@ from degradation.config.errors import quote
 from degradation.config.keys import split_optional
 from degradation.metrics import ITERATION, METRICS
 from degradation.records.config_validation import get_config_types, get_types
-from degradation.records.metadata_validation import check_keys, check_metadata
-from degradation.records.row_validation import check_metrics_row
+from degradation.records.metadata_validation import find_key_problem, find_metadata_problem
+from degradation.records.row_validation import find_metrics_problem
 from degradation.records.schema import RUN_FILE
 from degradation.records.value_checks import is_count, is_number
 from degradation.run_id import hashed_family, is_run_id, run_id_prefix
@@ -42,7 +42,11 @@ def restore_metadata(run_id: str, sent: Any) -> Row:
     if not isinstance(sent, dict) or "config" not in sent:
         raise InvalidPull(f"its configuration does not hold what {RUN_FILE} holds")
     metadata: Row = sent | {"config": _restore_config(sent["config"])}
-    problem = check_metadata(metadata, run_id) or check_keys(metadata) or _check_values(metadata)
+    problem = (
+        find_metadata_problem(metadata, run_id)
+        or find_key_problem(metadata)
+        or _find_value_problem(metadata)
+    )
     if problem:
         raise InvalidPull(problem)
     config = metadata["config"]
@@ -53,8 +57,8 @@ def restore_metadata(run_id: str, sent: Any) -> Row:
     return metadata
 
 
-def _check_values(metadata: Row) -> str | None:
-    """Check values that the reader of records does not depend on."""
+def _find_value_problem(metadata: Row) -> str | None:
+    """Return what is wrong with values that the reader of records does not depend on, or None."""
     if metadata["data"]["name"] != metadata["config"]["data"]["name"]:
         return "data.name differs from the one in config"
     if not is_count(metadata["numerics_version"]):
@@ -130,7 +134,7 @@ def restore_metrics(config: Row, sent: Iterable[Row]) -> list[Row]:
             continue
         iteration = next(expected, None)
         row = _restore_row(config, values, iteration)
-        problem = check_metrics_row(row, rows[-1:])
+        problem = find_metrics_problem(row, rows[-1:])
         if problem:
             raise InvalidPull(f"iteration {iteration}: {problem}")
         rows.append(row)
