@@ -30,25 +30,38 @@ def report_finished(config: Config, record: Record) -> State | None:
     outcome = None if config.retrain_outdated else record.final_outcome()
     if outcome is not None:
         log.info("%s: already %s", record.run_id, outcome)
-        discard_if_outdated(config, record)
+        _report_if_outdated(config, record)
     return outcome
 
 
-def discard_if_outdated(config: Config, record: Record) -> bool:
-    """Discard the result of an outdated run if `retrain_outdated` is true.
-
-    Returns whether it was discarded. Otherwise an outdated run is only reported.
-    """
-    trained = verify_trained_code(config, record)
-    if trained.state is not CodeState.OUTDATED:
-        return False
-    problem = f"{record.run_id}: {trained.describe_outdated()}"
-    if not config.retrain_outdated:
+def _report_if_outdated(config: Config, record: Record) -> None:
+    problem = _find_outdated_problem(config, record)
+    if problem is not None:
         notify(f"{problem}; retrain_outdated=true retrains it")
+
+
+def discard_if_outdated(config: Config, record: Record) -> bool:
+    """Discard the result of an outdated run if `retrain_outdated` is true, or else report it.
+
+    Returns whether it was discarded.
+    """
+    if not config.retrain_outdated:
+        _report_if_outdated(config, record)
+        return False
+    problem = _find_outdated_problem(config, record)
+    if problem is None:
         return False
     log.warning("%s; retraining it", problem)
     record.discard_result()
     return True
+
+
+def _find_outdated_problem(config: Config, record: Record) -> str | None:
+    """Return which run is outdated and why, or None if it is not."""
+    trained = verify_trained_code(config, record)
+    if trained.state is not CodeState.OUTDATED:
+        return None
+    return f"{record.run_id}: {trained.describe_outdated()}"
 
 
 def discard_outdated_checkpoint(config: Config, record: Record) -> bool:

@@ -18,14 +18,14 @@ def _gap(monkeypatch):
     recipe = read_recipe("A metric")
     monkeypatch.setitem(metrics.METRICS, "test/gap", None)  # removed again after the test
     names = execute(recipe[TABLE], metrics, TABLE)
-    measure_errors = evaluate.measure_errors
+    evaluate_splits = evaluate.evaluate_splits
 
     def measure_gap(*arguments, **options):
-        row = measure_errors(*arguments, **options)
+        row = evaluate_splits(*arguments, **options)
         exec(recipe[COMPUTATION], vars(evaluate) | names | {"row": row})
         return row
 
-    monkeypatch.setattr(trainer, "measure_errors", measure_gap)
+    monkeypatch.setattr(trainer, "evaluate_splits", measure_gap)
 
 
 def test_new_metric_is_recorded_and_read(short, train_and_load):

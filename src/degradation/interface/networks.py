@@ -26,8 +26,7 @@ from degradation.training.device import (
     restored_settings,
 )
 from degradation.training.distributed import SINGLE
-from degradation.training.evaluate import eval_batchnorm
-from degradation.training.evaluate import measure_errors as measure
+from degradation.training.evaluate import eval_batchnorm, evaluate_splits
 from degradation.training.initial_network import build_initial_network
 
 
@@ -150,7 +149,7 @@ def measure_errors(
     with restored_settings():
         make_reproducible(config.threads, config.precision)
         with eval_batchnorm(measured, config, loader):
-            errors = measure(measured, loader, iteration, config.precision, SINGLE)
+            errors = evaluate_splits(measured, loader, iteration, config.precision, SINGLE)
     return dict(errors)
 
 

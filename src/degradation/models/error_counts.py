@@ -101,7 +101,8 @@ def count_errors(
 ) -> ErrorCounts:
     """Run a network on batches without gradients, and sum its errors and losses.
 
-    This does not change the network's mode: put it into eval mode first.
+    This waits for the device once, at the end. It does not change the network's mode: put it into
+    eval mode first.
 
     Args:
         forward: returns the logits (B, classes) of a batch of images.
@@ -111,27 +112,19 @@ def count_errors(
     def count_batch(images: Tensor, labels: Tensor) -> BatchCounts:
         return count_batch_errors(forward(images), labels)
 
-    return sum_batches(count_batch, batches)
+    (counts,) = read_counts([enqueue_counts(count_batch, batches)])
+    return counts
 
 
-def sum_batches(
+def enqueue_counts(
     count_batch: Callable[[Tensor, Tensor], BatchCounts],
     batches: Iterable[tuple[Tensor, Tensor]],
-) -> ErrorCounts:
-    """Count the errors of all batches without gradients, and wait for the device once, at the end.
+) -> SplitCounts:
+    """Count the errors of all batches without gradients, and without waiting for the device.
 
     Args:
         count_batch: returns the counts of images and labels; they may change with its next call.
     """
-    (counts,) = read_counts([collect_counts(count_batch, batches)])
-    return counts
-
-
-def collect_counts(
-    count_batch: Callable[[Tensor, Tensor], BatchCounts],
-    batches: Iterable[tuple[Tensor, Tensor]],
-) -> SplitCounts:
-    """Count the errors of all batches as `sum_batches` does, without waiting for the device."""
     counts: list[BatchCounts] = []
     images = 0
     with torch.inference_mode():

@@ -30,8 +30,8 @@ from degradation.models.error_counts import (
     BatchCounts,
     ErrorCounts,
     SplitCounts,
-    collect_counts,
     count_batch_errors,
+    enqueue_counts,
     read_counts,
 )
 from degradation.models.random_draws import is_random, seeded_global_draws
@@ -44,7 +44,7 @@ Forward = Callable[[Tensor], Tensor]
 EAGER_CALLS = ReplayedCall(None, "an evaluation")
 
 
-def measure_errors(
+def evaluate_splits(
     network: nn.Module,
     loader: Loader,
     iteration: int,
@@ -127,7 +127,7 @@ def count_split(
         return count_batch_errors(compute_logits(network, images, precision), labels)
 
     network.eval()
-    counts = collect_counts(partial(calls, evaluate_batch), batches)
+    counts = enqueue_counts(partial(calls, evaluate_batch), batches)
     network.train()
     return counts
 

@@ -37,7 +37,7 @@ from degradation.probes.measure import can_measure, measure_probe, sample_probe_
 from degradation.training.cuda_graph import ReplayedCall, find_capturer
 from degradation.training.device import memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
-from degradation.training.evaluate import eval_batchnorm, measure_errors
+from degradation.training.evaluate import eval_batchnorm, evaluate_splits
 from degradation.training.events import (
     Divergence,
     Event,
@@ -97,17 +97,20 @@ class Trainer:
         self.network.train()
         self.optimizer = build_optimizer(self.network, self.config.optim)
         self.wrapped_network = self.group.wrap(self.network, self.config.model.bn_parts)
-        self._discard_graphs()
+        self._prepare_replayed_calls()
 
     def join(self, group: WorkerGroup) -> None:
         """Continue as one process of a group. All its processes must be in the same state."""
         self.group = group
         self.wrapped_network = group.wrap(self.network, self.config.model.bn_parts)
         self.inputs = self.loader.training_inputs(self.iteration, group.shard)
-        self._discard_graphs()
+        self._prepare_replayed_calls()
 
-    def _discard_graphs(self) -> None:
-        """Forget the captured graphs, which hold the addresses of the old weights."""
+    def _prepare_replayed_calls(self) -> None:
+        """Build the calls that graphs may replay, at first and whenever the weights are replaced.
+
+        Graphs that were captured before hold the addresses of the old weights.
+        """
         capturer = find_capturer(self.config, self.network, self.optimizer, self.group, self.device)
         self.replayed_update = ReplayedCall(capturer, "a training step")
         self.replayed_evaluation = ReplayedCall(capturer, "an evaluation")
@@ -141,7 +144,7 @@ class Trainer:
         self.recent_errors = list(state["recent_errors"])
         self.watched_errors = list(state["test_errors"])
         self.sums.restore(state)
-        self._discard_graphs()
+        self._prepare_replayed_calls()
 
     def step(self) -> None:
         """Do one iteration: update the weights, the running sums and the schedule's state."""
@@ -222,7 +225,7 @@ class Trainer:
             row[RUNNING_ERROR] = 100 * self.sums.wrong.item() / images
             row[RUNNING_LOSS] = self.sums.loss.item() / self.sums.batches
         with eval_batchnorm(self.network, self.config, self.loader):
-            row |= measure_errors(
+            row |= evaluate_splits(
                 self.network,
                 self.loader,
                 self.iteration,
