@@ -104,10 +104,8 @@ class Project:
         filters = {"jobType": "train"}
         if group:
             filters["group"] = group
-        runs = self.process.call(lambda: self.api.runs(self.path, filters, per_page=RUNS_PER_PAGE))
         listing = ProjectListing()
-        while (run := self.process.call(lambda: next(runs, None))) is not None:
-            runs.objects[runs.index] = None  # frees the run: a project may have very many
+        for run in self._find_runs(filters):
             if _is_mirrored_training(run.name, run.id):
                 listing.copies.setdefault(run.name, []).append(run.id)
                 continue
@@ -119,6 +117,17 @@ class Project:
             run_id: sorted(listing.copies[run_id]) for run_id in sorted(listing.copies)
         }
         return ProjectListing(sorted_copies, listing.rejected)
+
+    def _find_runs(self, filters: dict[str, str]) -> Iterator[Any]:
+        """Yield the project's runs that pass the filters of wandb's `Api.runs`."""
+        runs = self.process.call(lambda: self.api.runs(self.path, filters, per_page=RUNS_PER_PAGE))
+        while True:
+            run = self.process.call(lambda: next(runs, None))
+            if run is None:
+                return
+            # wandb would hold each run that it has returned, and a project may have very many
+            runs.objects[runs.index] = None
+            yield run
 
     def pull(self, run_id: str, copies: Iterable[str]) -> PullResult:
         """Pull one run into its record.
@@ -180,7 +189,10 @@ class Project:
 
     def _read_history(self, scan: Any) -> Iterator[Row]:
         rows = (row for row in scan)  # one iterator: wandb's scan restarts with each iter()
-        while batch := self.process.call(lambda: list(islice(rows, ROWS_PER_CALL))):
+        while True:
+            batch = self.process.call(lambda: list(islice(rows, ROWS_PER_CALL)))
+            if not batch:
+                return
             yield from batch
 
 
