@@ -1,7 +1,7 @@
 """Durable file I/O: content is written whole or not at all, and is on the disk afterwards.
 
-Reading never follows a symbolic link and never opens a pipe or a device, so a file that somebody
-has planted in a record cannot redirect a read elsewhere.
+Reading opens no pipe and no device, which could block or never end. It follows symbolic links only
+on request, so a file that somebody has planted in a record cannot redirect a read elsewhere.
 """
 
 import contextlib
@@ -10,24 +10,34 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 TEMPORARY = ".tmp-"  # prefix of the files that an interrupted write may leave behind
 
 
 @contextlib.contextmanager
-def open_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a regular file for reading. Raises OSError, also for a link, a pipe or a device."""
-    with open(path, "rb", opener=_open_without_following) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+def open_file(path: Path, *, follows_links: bool = False) -> Iterator[BufferedReader]:
+    """Open a regular file for reading.
+
+    Raises OSError, also for a pipe or a device, and for a link unless links are followed.
+    """
+
+    def open_without_blocking(name: str, flags: int) -> int:
+        flags |= os.O_NONBLOCK  # opening a pipe would otherwise wait for a writer
+        if not follows_links:
+            flags |= os.O_NOFOLLOW
+        return os.open(name, flags)
+
+    with open(path, "rb", opener=open_without_blocking) as file:
+        check_regular(path, os.fstat(file.fileno()))
         yield file
 
 
-def _open_without_following(path: str, flags: int) -> int:
-    # O_NONBLOCK: opening a pipe would otherwise wait for a writer.
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+def check_regular(path: Path, status: os.stat_result) -> None:
+    """Raise OSError for anything but a regular file: a folder, a pipe, a socket or a device."""
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def read_file(path: Path) -> bytes:

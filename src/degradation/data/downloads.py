@@ -15,8 +15,8 @@ from filelock import FileLock
 
 from degradation.config import Data
 from degradation.data.errors import DataError
-from degradation.data.safe_open import escape_name, open_regular
-from degradation.durable_io import write_atomically
+from degradation.data.safe_open import escape_name
+from degradation.durable_io import open_file, write_atomically
 from degradation.registry import DATASETS
 
 READ_TIMEOUT_S = 60.0  # a server that sends nothing for so long will not answer
@@ -166,7 +166,7 @@ def _read_verified(path: Path, file: PublishedFile) -> bytes:
     else:
         remedy = "delete the file to download it again"
     try:
-        with open_regular(path) as stream:
+        with open_file(path, follows_links=True) as stream:
             content = stream.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None

@@ -18,8 +18,8 @@ from degradation.data.folders import (
     iterate_images,
     list_images,
 )
-from degradation.data.safe_open import escape_name, find_cache_folder, open_regular
-from degradation.durable_io import read_file, write_atomically
+from degradation.data.safe_open import escape_name, find_cache_folder
+from degradation.durable_io import open_file, read_file, write_atomically
 from degradation.registry import DATASETS
 from degradation.single_warnings import warn_once
 
@@ -80,7 +80,7 @@ def _digest_images(images: list[tuple[bytes, Path]]) -> str:
     digest = hashlib.sha256()
     for name, path in images:
         try:
-            with open_regular(path) as file:
+            with open_file(path, follows_links=True) as file:
                 digest.update(name + b"\0" + hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise unreadable_error(path, error) from None

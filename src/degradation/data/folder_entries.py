@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from degradation.config import ConfigError
-from degradation.data.safe_open import check_regular, escape_name
+from degradation.data.safe_open import escape_name
+from degradation.durable_io import check_regular
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -120,7 +121,7 @@ def stat_image(image: os.DirEntry[str] | Path) -> os.stat_result:
     """Return the status of an image file, following a symbolic link. Raises ConfigError."""
     try:
         status = image.stat()
-        check_regular(status)
+        check_regular(Path(image), status)
     except OSError as error:
         raise unreadable_error(Path(image), error) from None
     return status

@@ -6,7 +6,8 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from degradation.data.errors import DataError
-from degradation.data.safe_open import escape_name, open_regular
+from degradation.data.safe_open import escape_name
+from degradation.durable_io import open_file
 
 # Incremented when images that could be read are refused, or other pixels are read from a file:
 # caches and markers of an earlier version are then ignored.
@@ -55,7 +56,10 @@ def read_rgb(path: Path) -> Image.Image:
             those of several frames.
     """
     try:
-        with open_regular(path) as file, Image.open(file, formats=FORMATS) as image:
+        with (
+            open_file(path, follows_links=True) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
             _check_size(image)
             _check_pixels(image, path)
             return image.convert("RGB")

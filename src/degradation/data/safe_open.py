@@ -4,12 +4,7 @@ Symbolic links are followed, since image folders often consist of them. Anything
 is refused: reading a pipe would block, and a device may never end.
 """
 
-import errno
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedReader
 from pathlib import Path
 
 from degradation.config import Data
@@ -27,24 +22,6 @@ def expand_root(data: Data) -> Path:
 def escape_name(name: object) -> str:
     """Return a name as one line: control characters, line breaks and invalid UTF-8 escaped."""
     return escape(str(name))
-
-
-def check_regular(status: os.stat_result) -> None:
-    """Raise OSError for anything but a regular file: a folder, a pipe, a socket or a device."""
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file")
-
-
-@contextmanager
-def open_regular(path: Path) -> Iterator[BufferedReader]:
-    """Open a regular file, or a link to one, for reading. Raises OSError."""
-    with open(path, "rb", opener=_open_without_blocking) as file:
-        check_regular(os.fstat(file.fileno()))
-        yield file
-
-
-def _open_without_blocking(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # opening a pipe would wait for its writer
 
 
 def find_cache_folder(root: Path) -> Path | None:
