@@ -10,6 +10,7 @@ from pathlib import Path
 
 from degradation.checksums import CorruptData, decode_document, encode_document
 from degradation.config import Data
+from degradation.data.cache_folders import find_cache_folder
 from degradation.data.folder_entries import stat_image, unreadable_error
 from degradation.data.folders import (
     check_root,
@@ -18,7 +19,7 @@ from degradation.data.folders import (
     iterate_images,
     list_images,
 )
-from degradation.data.safe_open import escape_name, find_cache_folder
+from degradation.data.safe_open import escape_name
 from degradation.durable_io import open_file, read_file, write_atomically
 from degradation.registry import DATASETS
 from degradation.single_warnings import warn_once

@@ -9,18 +9,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from degradation.checksums import CorruptData, decode_document, encode_document
 from degradation.config import Data
 from degradation.counting import format_count
 from degradation.data.arrays import Arrays
+from degradation.data.cache_folders import (
+    find_cache_folder,
+    find_user_cache,
+    lock_if_possible,
+)
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import check_root, find_splits, iterate_images
-from degradation.data.image_side import name_resizing
-from degradation.data.safe_open import escape_name, find_cache_folder, find_user_cache
+from degradation.data.resizing import build_cache_suffix
+from degradation.data.safe_open import escape_name
 from degradation.data.skipped_files import describe_skipped_files
-from degradation.durable_io import make_folder, read_file, write_atomically
+from degradation.durable_io import read_file, write_atomically
 from degradation.progress import notify
 from degradation.registry import DATASETS
 from degradation.single_warnings import warn_once
@@ -47,14 +50,14 @@ def check_images(data: Data) -> None:
 
     root = check_root(data)
     fingerprint = data_fingerprint(data)
-    key = (root, fingerprint, name_resizing(data))
+    key = (root, fingerprint, build_cache_suffix(data))
     if key in _checked:
         return
     skipped = describe_skipped_files(root, find_splits(data))
     if skipped is not None:
         warn_once(skipped)
     content = {"images": fingerprint, "size": data.size, "reader": READER_VERSION}
-    name = f"checked-{fingerprint.replace(':', '-')}-{name_resizing(data)}.json"
+    name = f"checked-{fingerprint.replace(':', '-')}-{build_cache_suffix(data)}.json"
     markers = [folder / name for folder in _list_marker_folders(root)]
     if not any(_is_valid(marker, content) for marker in markers):
         _check_and_mark(data, root, markers, content)
@@ -107,13 +110,9 @@ def _lock(markers: list[Path]) -> Iterator[Path | None]:
     """
     with contextlib.ExitStack() as stack:
         for marker in markers:
-            try:
-                make_folder(marker.parent)
-                stack.enter_context(FileLock(marker.with_suffix(".lock")))
-            except OSError:
-                continue
-            yield marker
-            return
+            if stack.enter_context(lock_if_possible(marker)):
+                yield marker
+                return
         yield None
 
 

@@ -1,28 +1,25 @@
 """A user's own folder of images, decoded once into arrays that are cached beside the images."""
 
-import contextlib
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from degradation.checksums import CorruptData, seal, unseal
 from degradation.config import ConfigError, Data
 from degradation.config.schema import AREA
 from degradation.data.arrays import Arrays
+from degradation.data.cache_folders import find_cache_folder, lock_if_possible
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import MAX_LISTED, check_root, iterate_images
 from degradation.data.image_files import READER_VERSION, ImageError, read_rgb
-from degradation.data.image_side import name_resizing
 from degradation.data.parallel_reading import read_images
-from degradation.data.resizing import resize_images
-from degradation.data.safe_open import escape_name, find_cache_folder
-from degradation.durable_io import make_folder, read_file, write_atomically
+from degradation.data.resizing import build_cache_suffix, resize_images
+from degradation.data.safe_open import escape_name
+from degradation.durable_io import read_file, write_atomically
 from degradation.registry import DATASETS
 from degradation.single_warnings import warn_once
 
@@ -48,26 +45,14 @@ def read_image_folder(data: Data) -> Arrays:
     if folder is None:
         return decode_images(root, data)
     digest = data_fingerprint(data).removeprefix("sha256:")
-    cache_file = folder / f"{digest}-{name_resizing(data)}.npz"
-    with _lock(cache_file):
+    cache_file = folder / f"{digest}-{build_cache_suffix(data)}.npz"
+    # runs that start together decode the images once; if that fails, `_write_cache` logs a warning
+    with lock_if_possible(cache_file):
         arrays = _read_cache(cache_file, data.size)
         if arrays is None:
             arrays = decode_images(root, data)
             _write_cache(cache_file, arrays)
     return arrays
-
-
-@contextmanager
-def _lock(cache_file: Path) -> Iterator[None]:
-    """Hold the cache file's lock, so that runs that start together decode the images once.
-
-    If the folder is not writable, no lock is taken, and `_write_cache` logs a warning.
-    """
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
-            make_folder(cache_file.parent)
-            stack.enter_context(FileLock(cache_file.with_suffix(".lock")))
-        yield
 
 
 def decode_images(root: Path, data: Data) -> Arrays:

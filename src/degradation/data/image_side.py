@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from degradation.config import Data
-from degradation.config.schema import BILINEAR
 from degradation.data.errors import DataError
 from degradation.data.folders import check_root, find_splits, iterate_images
 from degradation.registry import DATASETS
@@ -18,13 +17,6 @@ def find_known_side(data: Data) -> int | None:
         return data.stream.crop
     side: int | None = data.size or DATASETS.facts(data.name).get("side")
     return side
-
-
-def name_resizing(data: Data) -> str:
-    """Return how images are resized, as in the names of cached files: as-is, 16 or 16-area."""
-    if data.size is None:
-        return "as-is"
-    return str(data.size) if data.resize == BILINEAR else f"{data.size}-{data.resize}"
 
 
 def find_image_side(data: Data) -> int | None:

@@ -5,11 +5,18 @@ Both give the same bytes on every machine. Does not import torch.
 
 import numpy as np
 
-from degradation.config import ConfigError
-from degradation.config.schema import AREA
+from degradation.config import ConfigError, Data
+from degradation.config.schema import AREA, BILINEAR
 from degradation.data.arrays import Arrays
 
 CHUNK_VALUES = 2**21  # values converted to float64 at a time: 16 MiB
+
+
+def build_cache_suffix(data: Data) -> str:
+    """Return how images are resized, for the names of cached files: as-is, 16 or 16-area."""
+    if data.size is None:
+        return "as-is"
+    return str(data.size) if data.resize == BILINEAR else f"{data.size}-{data.resize}"
 
 
 def resize_arrays(arrays: Arrays, side: int, method: str) -> Arrays:

@@ -8,19 +8,17 @@ the same time do not overwrite each other's.
 
 import contextlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from degradation.checksums import CorruptData, decode_document, encode_document
-from degradation.data.safe_open import find_user_cache
-from degradation.durable_io import make_folder, read_file, write_atomically
+from degradation.data.cache_folders import find_user_cache, lock_if_possible
+from degradation.durable_io import read_file, write_atomically
 from degradation.graph_check.check import Check
 from degradation.numerical_code import combine_hashes, hash_numerical_code
 from degradation.source_hash import hash_source, hash_text
@@ -97,18 +95,14 @@ def find_result_file(key: ResultKey) -> Path | None:
     return user_cache / name
 
 
-@contextmanager
-def locked(path: Path | None) -> Iterator[None]:
+def locked(path: Path | None) -> AbstractContextManager[bool | None]:
     """Hold the lock of a result, so that processes that start together check once.
 
     Where there is no lock, for example since the folder cannot be written to, each checks.
     """
-    with contextlib.ExitStack() as stack:
-        if path is not None:
-            with contextlib.suppress(OSError, Timeout, NotImplementedError):
-                make_folder(path.parent)
-                stack.enter_context(FileLock(path.with_suffix(".lock"), timeout=LOCK_TIMEOUT_S))
-        yield
+    if path is None:
+        return nullcontext()
+    return lock_if_possible(path, LOCK_TIMEOUT_S)
 
 
 def read_result(path: Path | None, key: ResultKey) -> dict[str, str | None] | None:
