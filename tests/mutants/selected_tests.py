@@ -51,7 +51,7 @@ TESTS: dict[str, str] = {
     "src/degradation/data/image_views.py": "tests/data/test_imagenet.py",
     "src/degradation/data/imagenet.py": "tests/data/test_imagenet.py tests/test_run_imagenet.py",
     "src/degradation/data/streaming.py": "tests/data/test_imagenet.py tests/test_run_imagenet.py",
-    "src/degradation/data/safe_open.py": FILES,
+    "src/degradation/data/paths.py": FILES,
     "src/degradation/data/cache_folders.py": FILES,
     "src/degradation/data/random_streams.py": (
         f"tests/data/test_random_streams.py {LOADERS} {BATCHNORM} {MEASURES}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from degradation.data.safe_open import escape_name
+from degradation.data.paths import escape_name
 from degradation.durable_io import make_folder
 from degradation.single_warnings import warn_once
 

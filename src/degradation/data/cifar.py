@@ -12,7 +12,7 @@ from degradation.config import Data
 from degradation.data.arrays import Arrays
 from degradation.data.downloads import FileSet, PublishedFile
 from degradation.data.errors import DataError
-from degradation.data.safe_open import expand_root
+from degradation.data.paths import expand_root
 from degradation.registry import DATASETS
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from degradation.config import Data
 from degradation.data.errors import DataError
-from degradation.data.safe_open import escape_name
+from degradation.data.paths import escape_name
 from degradation.durable_io import open_file, write_atomically
 from degradation.registry import DATASETS
 

@@ -19,7 +19,7 @@ from degradation.data.folders import (
     iterate_images,
     list_images,
 )
-from degradation.data.safe_open import escape_name
+from degradation.data.paths import escape_name
 from degradation.durable_io import open_file, read_file, write_atomically
 from degradation.registry import DATASETS
 from degradation.single_warnings import warn_once

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from degradation.config import ConfigError
-from degradation.data.safe_open import escape_name
+from degradation.data.paths import escape_name
 from degradation.durable_io import check_regular
 
 IMAGE_SUFFIXES = (

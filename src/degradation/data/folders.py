@@ -22,7 +22,7 @@ from degradation.data.folder_entries import (
     stat_image,
     walk_files,
 )
-from degradation.data.safe_open import escape_name, expand_root
+from degradation.data.paths import escape_name, expand_root
 from degradation.registry import DATASETS
 
 MAX_LISTED = 10  # names in a message; the others are counted

@@ -20,8 +20,8 @@ from degradation.data.cache_folders import (
 )
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import check_root, find_splits, iterate_images
+from degradation.data.paths import escape_name
 from degradation.data.resizing import build_cache_suffix
-from degradation.data.safe_open import escape_name
 from degradation.data.skipped_files import describe_skipped_files
 from degradation.durable_io import read_file, write_atomically
 from degradation.progress import notify

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from degradation.data.errors import DataError
-from degradation.data.safe_open import escape_name
+from degradation.data.paths import escape_name
 from degradation.durable_io import open_file
 
 # Incremented when images that could be read are refused, or other pixels are read from a file:

@@ -17,8 +17,8 @@ from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import MAX_LISTED, check_root, iterate_images
 from degradation.data.image_files import READER_VERSION, ImageError, read_rgb
 from degradation.data.parallel_reading import read_images
+from degradation.data.paths import escape_name
 from degradation.data.resizing import build_cache_suffix, resize_images
-from degradation.data.safe_open import escape_name
 from degradation.durable_io import read_file, write_atomically
 from degradation.registry import DATASETS
 from degradation.single_warnings import warn_once

@@ -10,7 +10,7 @@ from typing import TypeVar
 from degradation.data.errors import DataError
 from degradation.data.folders import MAX_LISTED
 from degradation.data.image_files import ImageError
-from degradation.data.safe_open import escape_name
+from degradation.data.paths import escape_name
 from degradation.progress import notify
 
 Result = TypeVar("Result")

@@ -15,7 +15,7 @@ from degradation.data.folder_entries import (
     scan_everything,
 )
 from degradation.data.folders import join_names
-from degradation.data.safe_open import escape_name
+from degradation.data.paths import escape_name
 
 NO_SUFFIX = "without suffix"
 MAX_KINDS = 5  # suffixes in a message; files of the others are counted together
