@@ -13,12 +13,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from types import FrameType
 from typing import Any
 
 import cloudpickle
@@ -32,6 +30,7 @@ from hydra_plugins.sweep_launcher import (
     Result,
     Stopped,
     format_runs,
+    record_signals,
     redirect_output,
     summarise_error,
 )
@@ -165,7 +164,7 @@ class Pool:
         if method == "forkserver":
             self.context.set_forkserver_preload(list(preload))
         self.running: list[_RunningJob] = []
-        self.stop_signal: int | None = None
+        self.signals: list[int] = []
 
     def run(self, jobs: Sequence[Job], display: Display | None = None) -> list[Result]:
         """Run the jobs, the longest first, and return their results in the order of the jobs.
@@ -180,13 +179,16 @@ class Pool:
         results: dict[int, Result] = {}
         queue = sorted(range(len(jobs)), key=lambda index: -jobs[index].work)
         free = list(self.slots)
-        with self._handle_signals():
+        is_main_thread = threading.current_thread() is threading.main_thread()
+        if is_main_thread and self.context.get_start_method() == "forkserver":
+            _start_fork_server()
+        with record_signals() as self.signals:
             while queue or self.running:
                 self._fill_slots(free, queue, jobs, display)
                 self._wait(display)
-                if self.stop_signal is not None:
+                if self.signals:
                     self._stop(display)
-                    raise Stopped(self.stop_signal)
+                    raise Stopped(self.signals[-1])
                 for ended in self._take_ended():
                     free.append(ended.slot)
                     results[ended.index] = self._finish(ended, display)
@@ -196,7 +198,7 @@ class Pool:
         self, free: list[Slot], queue: list[int], jobs: Sequence[Job], display: Display
     ) -> None:
         """Start queued jobs in the free slots; none after a stop signal."""
-        while free and queue and self.stop_signal is None:
+        while free and queue and not self.signals:
             index = _choose_next(queue, jobs)
             queue.remove(index)
             slot = free.pop(0)
@@ -238,27 +240,6 @@ class Pool:
             running.process.join(max(0.0, deadline - time.monotonic()))
             running.kill(self.grace)
         self.running.clear()
-
-    @contextmanager
-    def _handle_signals(self) -> Iterator[None]:
-        """Within the context, store SIGINT or SIGTERM in `stop_signal`; in the main thread only."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def store(signum: int, _frame: FrameType | None) -> None:
-            self.stop_signal = signum
-
-        if self.context.get_start_method() == "forkserver":
-            _start_fork_server()
-        earlier_handlers = {
-            signum: signal.signal(signum, store) for signum in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        finally:
-            for signum, handler in earlier_handlers.items():
-                signal.signal(signum, handler)
 
 
 def _start_fork_server() -> None:
