@@ -21,6 +21,7 @@ from degradation.config.composition import (
 from degradation.config.errors import ConfigError, quote
 from degradation.config.fractions import resolve_fractions
 from degradation.config.options import block_options, network_options
+from degradation.config.override_quoting import quote_text
 from degradation.config.overrides import (
     CONF,
     check_overrides,
@@ -52,7 +53,6 @@ from degradation.config.schema import (
     Tracking,
     Warmup,
 )
-from degradation.config.text_values import quote_text
 from degradation.config.validation import check, check_batchnorm
 
 __all__ = [

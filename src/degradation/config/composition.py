@@ -17,10 +17,11 @@ from omegaconf.errors import OmegaConfBaseException
 from degradation.config.error_messages import format_hydra_error, unknown_key
 from degradation.config.errors import ConfigError, quote
 from degradation.config.fractions import TypedConfig, resolve_fractions
+from degradation.config.override_quoting import quote_text
 from degradation.config.overrides import CONF
 from degradation.config.schema import KEYS, Config, Model
-from degradation.config.text_values import install_file_source, quote_text
 from degradation.config.validation import check
+from degradation.config.yaml_source import install_file_source
 from degradation.registry import DATASETS
 
 
