@@ -93,29 +93,34 @@ def require_gpu() -> "torch.device":
 
 def format_row(comparison: "GraphComparison") -> str:
     """Return a line of the table."""
-
-    def judge(is_equal: bool) -> str:
-        if comparison.problem is not None:
-            return "-"
-        return ("equal" if comparison.tolerance == 0 else "close") if is_equal else "DIFFERENT"
-
-    def count(value: float | None, unit: int = 1) -> str:
-        return "-" if value is None else f"{value / unit:,.0f}"
-
     eager, captured = comparison.eager_rate, comparison.captured_rate
     cells = (
         comparison.network,
         comparison.precision,
-        judge(comparison.is_training_equal),
-        judge(comparison.is_resume_equal),
-        judge(comparison.is_evaluation_equal),
-        count(comparison.eager_memory, MEGABYTE),
-        count(comparison.captured_memory, MEGABYTE),
-        count(eager),
-        count(captured),
+        describe_equality(comparison, comparison.is_training_equal),
+        describe_equality(comparison, comparison.is_resume_equal),
+        describe_equality(comparison, comparison.is_evaluation_equal),
+        format_whole(comparison.eager_memory, MEGABYTE),
+        format_whole(comparison.captured_memory, MEGABYTE),
+        format_whole(eager),
+        format_whole(captured),
         f"{captured / eager:.2f}" if captured and eager else "-",
     )
     return format_cells(cells)
+
+
+def describe_equality(comparison: "GraphComparison", is_equal: bool) -> str:
+    """Return a word for one part of a comparison, or a dash if nothing could be compared."""
+    if comparison.problem is not None:
+        return "-"
+    if not is_equal:
+        return "DIFFERENT"
+    return "equal" if comparison.tolerance == 0 else "close"
+
+
+def format_whole(value: float | None, unit: int = 1) -> str:
+    """Return a number of units without decimals, or a dash if it is unknown."""
+    return "-" if value is None else f"{value / unit:,.0f}"
 
 
 def format_cells(cells: tuple[str, ...]) -> str:

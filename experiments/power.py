@@ -33,10 +33,8 @@ LEDGER = Path(__file__).parent / "ledger/quick"
 PAGE = Path(__file__).parents[1] / "docs/verdicts.md"
 BEGIN_TABLE, END_TABLE = "<!-- power: begin -->", "<!-- power: end -->"
 QUICK = "quick"
-DESIGNS = (
-    QUICK,
-    "convergence_digits",
-)  # those in which the claim about exponential growth is simulated
+# those in which the claim about exponential growth is simulated
+DESIGNS = (QUICK, "convergence_digits")
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -90,9 +90,8 @@ def compose_overrides(
     """
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "error", "provider=.* is not available"
-            )  # warning about a search path
+            # a warning about a search path
+            warnings.filterwarnings("error", "provider=.* is not available")
             return compose(config_name, list(overrides), return_hydra_config=return_hydra_config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(format_hydra_error(error)) from error

@@ -13,9 +13,8 @@ from degradation.data.errors import DataError
 from degradation.data.paths import expand_root
 from degradation.registry import DATASETS
 
-DEBIAN_FOLDER = Path(
-    "/usr/share/datasets/fashion-mnist"
-)  # folder of Debian's dataset-fashion-mnist
+# folder of Debian's dataset-fashion-mnist
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 TORCHVISION_FOLDER = Path("FashionMNIST", "raw")  # below the root folder passed to torchvision
 UNSIGNED_BYTE = 0x08  # an idx file's code for its element type
 
