@@ -103,7 +103,7 @@ def read_run(
     if state in FINISHED_STATES:
         row |= _describe_code(record, expected, metadata["config"])
     row |= _describe_scale(metadata, metric)
-    is_verified = state in FINISHED_STATES and record.lists(METRICS_FILE)
+    is_verified = state in FINISHED_STATES and record.is_listed(METRICS_FILE)
     metrics = read_metrics(record, excluded, is_verified=is_verified)
     if metrics and metrics[0][ITERATION] == 0:
         # If `metric` is the running error, this is None: the network has not been trained yet.

@@ -141,7 +141,7 @@ def _run_command_line(main: Callable[[], Any], sweep_folder: Path | None) -> Non
         main()
     except (UserError, *HYDRA_ERRORS) as error:
         if sweep_folder is not None and not _is_reported(error):
-            _remove_description(sweep_folder, start_ns)
+            _remove_multirun_file(sweep_folder, start_ns)
         raise
 
 
@@ -214,13 +214,13 @@ def _check_arguments(arguments: argparse.Namespace, config_name: str) -> Path | 
     )
 
 
-def _remove_description(sweep_folder: Path, start_ns: int) -> None:
+def _remove_multirun_file(sweep_folder: Path, start_ns: int) -> None:
     """Remove the multirun.yaml that Hydra wrote before the launcher refused the sweep."""
-    description = sweep_folder / "multirun.yaml"
+    multirun_file = sweep_folder / "multirun.yaml"
     try:
-        if description.stat().st_mtime_ns < start_ns:
+        if multirun_file.stat().st_mtime_ns < start_ns:
             return  # written by an earlier sweep
-        description.unlink()
+        multirun_file.unlink()
         if sweep_folder.is_absolute():
             sweep_folder.rmdir()
         else:

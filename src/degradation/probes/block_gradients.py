@@ -38,15 +38,18 @@ class BlockGradients:
     def __init__(self, block: Block, x: Tensor) -> None:
         self.x = x.detach().requires_grad_()
         activated = block.activate(self.x)
-        self.convolved = block.apply_convolutions(activated)
-        self.passed = block.apply_shortcut(self.x, activated) if block.residual else None
-        total = self.convolved if self.passed is None else self.convolved + self.passed
+        self.convolution_output = block.apply_convolutions(activated)
+        self.shortcut_output: Tensor | None = None
+        total = self.convolution_output
+        if block.residual:
+            self.shortcut_output = block.apply_shortcut(self.x, activated)
+            total = total + self.shortcut_output
         self.mask = total.detach() > 0 if block.order == "post" else None
 
     @property
     def has_identity_shortcut(self) -> bool:
         """Whether the shortcut passes x itself."""
-        return self.passed is self.x
+        return self.shortcut_output is self.x
 
     def by_shortcut(self, gradient: Tensor) -> Tensor:
         """Return S^T M g, or 0 for a plain block.
@@ -58,15 +61,15 @@ class BlockGradients:
             A tensor of the shape of x.
         """
         gradient = self._mask_gradient(gradient)
-        if self.passed is None:
+        if self.shortcut_output is None:
             return torch.zeros_like(self.x)
-        if self.passed is self.x:
+        if self.shortcut_output is self.x:
             return gradient
-        return self._pull_back(self.passed, gradient)
+        return self._pull_back(self.shortcut_output, gradient)
 
     def by_convolutions(self, gradient: Tensor) -> Tensor:
         """Return F'^T M g. Arguments and result are those of `by_shortcut`."""
-        return self._pull_back(self.convolved, self._mask_gradient(gradient))
+        return self._pull_back(self.convolution_output, self._mask_gradient(gradient))
 
     def _pull_back(self, output: Tensor, gradient: Tensor) -> Tensor:
         """Return the product of a gradient with the Jacobian of an output, of the shape of x."""

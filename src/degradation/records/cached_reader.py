@@ -34,7 +34,7 @@ class CachedRecord(Record):
     def read_manifest(self) -> Manifest | None:
         return self._manifest
 
-    def lists(self, name: str) -> bool:
+    def is_listed(self, name: str) -> bool:
         """Return whether the manifest lists a file."""
         manifest = self.read_manifest()
         return manifest is not None and name in manifest["files"]
