@@ -37,7 +37,7 @@ def open_file(path: Path, *, follows_links: bool = False) -> Iterator[BufferedRe
 def check_regular(path: Path, status: os.stat_result) -> None:
     """Raise OSError for anything but a regular file: a folder, a pipe, a socket or a device."""
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def read_file(path: Path) -> bytes:

@@ -150,7 +150,7 @@ def test_skipped_files_are_counted_by_kind_and_reason(root, data, name):
     write_image(root / "train/outside.png")
     write_image(root / "extra/cat/0.png")
     assert describe_skipped(data) == (
-        f"data.root: {root}: skipped other files than images: 4 (2 .txt, 1 .heic, 1 without"
+        f"data.root: {root}: skipped files other than images: 4 (2 .txt, 1 .heic, 1 without"
         " suffix); images in no class folder: 1; hidden or system files and folders: 2;"
         f" folders beside train and {TEST_SPLITS[name]}: extra"
     )

@@ -172,7 +172,7 @@ def test_skipped_files_are_logged(root, data, caplog):
         start_again()
         check_images(data)
     assert [record.getMessage() for record in caplog.records] == [
-        f"data.root: {root}: skipped other files than images: 1 (1 .txt)"
+        f"data.root: {root}: skipped files other than images: 1 (1 .txt)"
     ]
 
 

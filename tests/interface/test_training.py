@@ -131,7 +131,7 @@ ERRORS = [
     ({"momentum": 0}, "momentum: no such key (did you mean optim.momentum?); allowed: "),
     ({"overrides": {"lr": 0.1}}, "lr: no such key (did you mean optim.lr?); allowed: name, "),
     ({"depth": 9}, "model.depth: 9 is not allowed; allowed: 6n+2"),
-    ({"depth": "8,14"}, "model.depth: '8,14' is no whole number; allowed: "),
+    ({"depth": "8,14"}, "model.depth: '8,14' is not a whole number; allowed: "),
     ({"model": "plan"}, "model: 'plan' is not allowed; allowed: constructed, "),
     ({"lr": 0.1, "overrides": {"optim.lr": 0.2}}, "optim.lr: is given twice; allowed: one value"),
     ({"overrides": "optim.lr=3"}, "overrides: 'optim.lr=3' is not allowed; allowed: a mapping"),

@@ -167,12 +167,12 @@ COMPOSED = [
     (
         "train",
         "model.depth=deep",
-        "model.depth: 'deep' is no whole number; allowed: ",
+        "model.depth: 'deep' is not a whole number; allowed: ",
     ),
     (
         "train",
         "model.depth=",
-        "model.depth: '' is no whole number; allowed: ",
+        "model.depth: '' is not a whole number; allowed: ",
     ),
     (
         "train",
@@ -184,7 +184,11 @@ COMPOSED = [
         "schedule.plateau={patience:3,improvement:0.1}",
         "schedule.plateau: cannot be given, since schedule.plateau is null; allowed: a schedule of",
     ),
-    ("train", "model.width=8.5", "model.width: 8.5 is no whole number; allowed: a whole number, "),
+    (
+        "train",
+        "model.width=8.5",
+        "model.width: 8.5 is not a whole number; allowed: a whole number, ",
+    ),
     ("train", "data=imagenet", "data.root: is missing; allowed: the folder of "),
     ("train", "data=image_folder", "data.root: is missing; allowed: the folder of "),
     ("train", "record_root=file", "record_root: 'file' is a file, and this command writes "),
@@ -197,7 +201,7 @@ COMPOSED = [
     (
         "train",
         "-m seed=a,b",
-        "seed: 'a' is no whole number; allowed: ",
+        "seed: 'a' is not a whole number; allowed: ",
     ),
     (
         "train",
@@ -212,7 +216,7 @@ COMPOSED = [
     (
         "train",
         "-m hydra.launcher.slots=some",
-        "hydra.launcher.slots: 'some' is no whole number; ",
+        "hydra.launcher.slots: 'some' is not a whole number; ",
     ),
     ("train", "-m hydra.nosuch=1", "hydra.nosuch: no such key; allowed in hydra: run, "),
     (
@@ -230,7 +234,7 @@ COMPOSED = [
     (
         "status",
         "seed=a,b",
-        "seed: 'a' is no whole number; allowed: ",
+        "seed: 'a' is not a whole number; allowed: ",
     ),
     (
         "bench",

@@ -229,7 +229,7 @@ def test_anything_but_a_regular_file_is_named_and_not_opened(
             path.symlink_to(tmp_path / f"{split}-pipe")
         else:
             path.symlink_to("/dev/zero" if kind == "device" else tmp_path / "nowhere")
-    why = "No such file or directory" if kind == "dangling" else "it is not a regular file"
+    why = "No such file or directory" if kind == "dangling" else "not a regular file"
     with pytest.raises(
         ConfigError,
         match=rf"^data\.root: \S+/test/dog/1\.jpg cannot be read \({why}\){REMEDY}$",
@@ -249,7 +249,7 @@ def test_anything_but_a_regular_file_is_named_and_not_opened(
 
 def test_pipe_in_place_of_an_archive_is_named(tmp_path):
     os.mkfifo(tmp_path / "a.tar.gz")
-    with pytest.raises(DataError, match=r"a\.tar\.gz: cannot be read \(it is not a regular file\)"):
+    with pytest.raises(DataError, match=r"a\.tar\.gz: cannot be read \(not a regular file\)"):
         FileSet(tmp_path, (PublishedFile("a.tar.gz", "0" * 64, list),)).fetch()
 
 

@@ -28,12 +28,12 @@ NO_SECTION = re.compile(
     r"Invalid type assigned: .* is not a subclass of .*\. value: (?P<value>.*)"
     r"|Cannot assign .* to Dict.*"
 )
-# OmegaConf's messages about a value that is no number.
+# OmegaConf's messages about a value that is not a number.
 NO_NUMBER = re.compile(
     r"Value '(?P<value>.*)' of type '(?P<type>\w+)'"
     r" could not be converted to (?P<kind>Integer|Float)"
 )
-KINDS = {"Integer": "whole number", "Float": "number"}
+KINDS = {"Integer": "a whole number", "Float": "a number"}
 # The key that a user may have meant by a section.
 SECTION_HINTS = {"schedule.warmup": "iterations of a linear warm-up are schedule.linear_warmup"}
 
@@ -75,7 +75,7 @@ def _describe_key_error(error: OmegaConfBaseException) -> str:
     match = NO_NUMBER.fullmatch(reason)
     if match:
         value = quote(match["value"]) if match["type"] == "str" else match["value"]
-        return f"{key}: {value} is no {KINDS[match['kind']]}; allowed: {allowed}"
+        return f"{key}: {value} is not {KINDS[match['kind']]}; allowed: {allowed}"
     if isinstance(error, InterpolationResolutionError):
         # the rest may contain the value of an environment variable, which may be secret
         reason = f"does not resolve ({reason.partition(': Value ')[0]})"

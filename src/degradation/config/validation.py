@@ -180,7 +180,7 @@ def _check_data(config: Config) -> None:
 
 
 def _check_size(config: Config, size: int, facts: Mapping[str, Any]) -> None:
-    """Check that images can be resized to the side `size`, as far as the registration tells it."""
+    """Check that images can be resized to the side `size`, as far as the registration states it."""
     name = config.data.name
     if not facts.get("resizable", False):
         allowed = f"null, since the images of data.name={name} are not resized"

@@ -48,7 +48,7 @@ def describe_skipped_files(root: Path, splits: tuple[str, str]) -> str | None:
                     images_without_class += 1
     if other_files:
         kinds = _list_kinds(other_files)
-        parts.append(f"other files than images: {other_files.total()} ({kinds})")
+        parts.append(f"files other than images: {other_files.total()} ({kinds})")
     if images_without_class:
         parts.append(f"images in no class folder: {images_without_class}")
     if system_entries:

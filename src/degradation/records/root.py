@@ -65,7 +65,7 @@ def list_run_ids(root: Path | str) -> list[str]:
 
 
 def list_nested_roots(root: Path | str) -> list[Path]:
-    """Return the subfolders of a root that hold records and are none, sorted.
+    """Return the subfolders of a root that hold records but are not records themselves, sorted.
 
     They are record roots of their own: `list_run_ids` does not list their records.
     """

@@ -182,7 +182,7 @@ def store(root: Path, run_id: str, contents: RunContents, source: str) -> tuple[
 
 
 def _complete(record: Record, contents: RunContents, source: str) -> tuple[str, bool]:
-    """Add what an existing record lacks. Returns as `store`. Raises RecordError."""
+    """Add what an existing record lacks. Returns the same as `store`. Raises RecordError."""
     existing = read_contents(record)
     difference = find_difference(existing, contents)
     if difference is None:
