@@ -15,16 +15,13 @@ Blocks and networks in a user's own file are not listed by name: a reference to 
 (`degradation.external_code`).
 """
 
-import ast
 import importlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from degradation.external_code import (
-    DefinitionNode,
     ExternalCodeError,
     find_definition,
     find_file,
@@ -32,25 +29,16 @@ from degradation.external_code import (
     is_reference,
     load_definition,
 )
-from degradation.registered_facts import find_wrong_fact
+from degradation.registrations import (
+    Entry,
+    read_decorators,
+    read_reference,
+    read_registrations,
+)
 
 Definition = TypeVar("Definition")
 PACKAGE = Path(__file__).parent
 VISIBLE = "[!.]*"  # a pattern of file names; macOS leaves ._x.py beside x.py on some file systems
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One registration: the module that holds the definition, its name there, and its facts.
-
-    `methods` holds the names of the methods that a class defines itself, or inherits from a user's
-    own classes, as far as they are known.
-    """
-
-    module: str
-    qualified_name: str
-    facts: Mapping[str, Any]
-    methods: frozenset[str] = frozenset()
 
 
 class Registry:
@@ -129,7 +117,7 @@ class Registry:
             return [
                 f"{place}:{name}"
                 for name, node in nodes.items()
-                if list(self._read_decorators(node, path))
+                if list(read_decorators(self.variable, node, path))
             ]
         except (ExternalCodeError, OSError, ValueError):
             return []
@@ -156,90 +144,25 @@ class Registry:
         return self._built_in | self._imported
 
     def _find_entry(self, name: str) -> Entry:
-        return self._read_reference(name) if is_reference(name) else self._entries[name]
-
-    def _read_reference(self, reference: str) -> Entry:
-        """Return the registration of a definition in a user's file, from its source."""
-        definition = find_definition(reference)
-        node, place = definition.node, f"{definition.path}:{definition.node.lineno}"
-        if self.variable == BLOCKS.variable:
-            _check_block_class(node, place)
-        try:
-            registrations = list(self._read_decorators(node, definition.path))
-        except ValueError as error:
-            raise ExternalCodeError(str(error)) from None
-        if len(registrations) != 1:
-            count = len(registrations) or "no"
-            raise ExternalCodeError(
-                f"{place} has {count} registrations as a {self.kind}:"
-                f" @{self.variable}.register(...) above {node.name}"
-            )
-        ((_, facts),) = registrations
-        problem = find_wrong_fact(self.variable, facts)
-        if problem is not None:
-            raise ExternalCodeError(f"the registration at {place} {problem}")
-        methods = _list_methods(node, definition.definitions)
-        return Entry(definition.module, node.name, facts, methods)
+        if is_reference(name):
+            return read_reference(self.variable, self.kind, name)
+        return self._entries[name]
 
     @cached_property
     def _built_in(self) -> dict[str, Entry]:
         """The registrations in the package's own files, read from their source."""
         entries: dict[str, Entry] = {}
         for path in sorted((PACKAGE / self.folder).glob(f"{VISIBLE}.py")):
-            for name, entry in self._read_registrations(path):
+            module = f"{__package__}.{self.folder}.{path.stem}"
+            for name, entry in read_registrations(self.variable, path, module):
                 if name in entries:
                     raise ValueError(f"{path}: the {self.kind} {name!r} is registered twice")
                 entries[name] = entry
         return entries
 
-    def _read_registrations(self, path: Path) -> Iterator[tuple[str, Entry]]:
-        """Yield (name, entry) of each decorated definition at the top level of a file."""
-        source = path.read_text(encoding="utf-8")
-        if f"@{self.variable}.register(" not in source:  # parsing is slower than searching
-            return
-        module = f"{__package__}.{self.folder}.{path.stem}"
-        for definition in ast.parse(source).body:
-            if not isinstance(definition, DefinitionNode):
-                continue
-            for name, facts in self._read_decorators(definition, path):
-                yield name, Entry(module, definition.name, facts, _list_methods(definition, {}))
-
-    def _read_decorators(
-        self, definition: DefinitionNode, path: Path
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the name and the facts of each registration of a definition. Raises ValueError."""
-        for decorator in definition.decorator_list:
-            if isinstance(decorator, ast.Call) and self._is_register(decorator.func):
-                yield _literal_arguments(decorator, path)
-
-    def _is_register(self, function: ast.expr) -> bool:
-        return ast.unparse(function) == f"{self.variable}.register"
-
 
 def _place(entry: Entry) -> tuple[str, str]:
     return entry.module, entry.qualified_name
-
-
-def _check_block_class(node: DefinitionNode, place: str) -> None:
-    """Raise ExternalCodeError if a definition cannot be a block, as far as the source shows it."""
-    if not isinstance(node, ast.ClassDef) or not node.bases:
-        raise ExternalCodeError(
-            f"{node.name} at {place} is not a class that derives from Block or from a block"
-        )
-
-
-def _list_methods(
-    node: DefinitionNode, definitions: Mapping[str, DefinitionNode]
-) -> frozenset[str]:
-    """Return the methods of a class, including those of its bases among `definitions`."""
-    if not isinstance(node, ast.ClassDef):
-        return frozenset()
-    methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-    others = {name: other for name, other in definitions.items() if name != node.name}
-    for base in node.bases:
-        if isinstance(base, ast.Name) and base.id in others:
-            methods |= _list_methods(others[base.id], others)
-    return frozenset(methods)
 
 
 def _list_own_attributes(definition: Any) -> frozenset[str]:
@@ -249,18 +172,6 @@ def _list_own_attributes(definition: Any) -> frozenset[str]:
         if base.__module__.partition(".")[0] not in (__package__, "torch", "builtins"):
             names |= vars(base).keys()
     return frozenset(names)
-
-
-def _literal_arguments(call: ast.Call, path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the name and the facts of a `register` call. Raises ValueError."""
-    try:
-        (name,) = [ast.literal_eval(argument) for argument in call.args]
-        facts = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-    except ValueError:
-        raise ValueError(
-            f"{path}:{call.lineno}: register takes one name and keyword arguments, all literals"
-        ) from None
-    return name, facts
 
 
 BLOCKS = Registry("BLOCKS", "block", "models")
