@@ -51,7 +51,7 @@ from degradation.sweep import code_states
 from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.planned_runs import describe_planned_run
 from degradation.sweep.runs import locate_run
-from degradation.training import first_updates, trainer
+from degradation.training import constructed_network, first_updates, trainer
 from tests.support.interruption import interrupt
 
 
@@ -260,14 +260,14 @@ def test_grown_network_is_compared_without_its_parent(tiny, monkeypatch):
     dataset = code_comparison.load_dataset(config.data)
     numbers = first_updates.measure_first_updates(config, dataset, device)
     assert numbers == first_updates.measure_first_updates(config, dataset, device)
-    grow = first_updates.grow
+    grow = constructed_network.grow
 
     def grow_wrongly(*arguments):
         grown = grow(*arguments)
         torch.nn.init.ones_(grown.fc.bias[:1].data)
         return grown
 
-    monkeypatch.setattr(first_updates, "grow", grow_wrongly)
+    monkeypatch.setattr(constructed_network, "grow", grow_wrongly)
     assert numbers != first_updates.measure_first_updates(config, dataset, device)
 
 

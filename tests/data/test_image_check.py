@@ -11,7 +11,7 @@ from PIL import Image
 
 from degradation.cli import FULL_ERROR
 from degradation.config import CONF, ConfigError
-from degradation.data import image_check
+from degradation.data import cache_folders, image_check
 from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.data.folders import list_images
@@ -118,14 +118,14 @@ def test_images_are_checked_once(root, data, decoded):
 
 def test_images_that_cannot_be_written_to_are_checked_once(root, data, decoded, monkeypatch):
     """A cluster's shared ImageNet is read-only; the marker is then in the user's cache."""
-    make_folder = image_check.make_folder
+    make_folder = cache_folders.make_folder
 
     def refuse(folder):
         if folder.is_relative_to(root):
             raise OSError(30, "Read-only file system")
         make_folder(folder)
 
-    monkeypatch.setattr(image_check, "make_folder", refuse)
+    monkeypatch.setattr(cache_folders, "make_folder", refuse)
     check_images(data)
     decoded.clear()
     start_again()
