@@ -71,15 +71,15 @@ def find_entries(ledger: Path, names: list[str]) -> list[Path]:
 
 
 def holds_experiment(entry: Path) -> bool:
-    """Return whether the records of an entry are runs of the experiment of its name.
+    """Return whether all records of an entry are runs of the experiment of its name.
 
     They may be runs of that experiment on other images, whose ids need these images.
     """
     if not EXPERIMENTS.joinpath(f"{entry.name}.yaml").exists():
         return False
-    published = list_run_ids(entry / ARCHIVE)
+    published = set(list_run_ids(entry / ARCHIVE))
     runs = expand_runs([f"experiment={entry.name}", "tracking=disabled"])
-    return any(run.run_id in published for run in runs)
+    return bool(published) and published <= {run.run_id for run in runs}
 
 
 def draw(entry: Path, folder: Path, *, only_tables: bool) -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.abbreviation import abbreviate
 from analysis.code_notes import describe_unverified_runs
 from analysis.columns import CODE_CHANGE, CODE_STATE, FINISHED_STATES
 from analysis.frame import load
@@ -102,7 +103,11 @@ def publish(overrides: list[str], ledger: Path) -> Path:
     for note in describe_unverified_runs(frame.runs):
         print(f"Warning: {note}")
     path = ledger / name_entry(overrides) / ARCHIVE
+    dropped = sorted(read_published_runs(path).keys() - published.keys())
     write_atomically(path, encode_archive(published))
+    if dropped:
+        count = format_count(len(dropped), "run")
+        print(f"Warning: {path} no longer has {count} of other sweeps: {abbreviate(dropped)}")
     return path
 
 

@@ -248,6 +248,24 @@ def test_runs_of_a_folder_are_added(folder, tmp_path, capsys):
     assert HOST.encode() not in Record(path, RUN_IDS[0]).read(ATTEMPTS_FILE)
 
 
+def test_runs_that_an_archive_loses_are_named(part, folder, tmp_path, capsys):
+    publish_folder = load_script("publish").publish_folder
+    publish_folder(folder, "quick-model-plain-depth-20-seed-0_1", tmp_path)
+    path = load_script("publish").publish([*PART, f"record_root={part}"], tmp_path)
+    line = f"Warning: {path} no longer has 2 runs of other sweeps: {', '.join(sorted(RUN_IDS))}\n"
+    assert line in capsys.readouterr().out
+
+
+def test_archive_with_one_run_of_another_sweep_is_not_an_experiments(part, folder, tmp_path):
+    """Drawn as the experiment, the report would lack that run."""
+    holds_experiment = load_script("check_ledger").holds_experiment
+    publish_folder = load_script("publish").publish_folder
+    entry = publish_folder(part, "quick", tmp_path).parent
+    assert holds_experiment(entry)
+    publish_folder(folder, "quick", tmp_path)
+    assert not holds_experiment(entry)
+
+
 def has_changed_row(record):
     path = record.path(METRICS_FILE)
     path.write_bytes(path.read_bytes().replace(b"30.0", b"31.0"))

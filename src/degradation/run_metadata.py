@@ -9,7 +9,7 @@ from degradation.checksums import Row
 from degradation.config import Config, family, parent_config
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.fingerprint import data_fingerprint
-from degradation.data.safe_open import escape_name
+from degradation.data.paths import escape_name
 from degradation.external_code import is_reference
 from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity

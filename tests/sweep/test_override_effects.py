@@ -28,6 +28,14 @@ def forget_messages():
             ],
         ),
         (
+            ["experiment=natural", "schedule=short,paper", "seed=0", "model.depth=20"],
+            [
+                "schedule=short: experiment=natural keeps its own schedule.iterations (19200),",
+                "schedule=paper: experiment=natural keeps its own schedule.iterations (19200),",
+                "schedule.warmup.max_iterations: has no effect on the runs of this sweep;",
+            ],
+        ),
+        (
             ["experiment=short", "schedule.warmup.lr=0.001"],
             ["schedule.warmup.lr=0.001: has no effect on these runs"],
         ),

@@ -71,7 +71,7 @@ def split_experiments(overrides: Sequence[str]) -> list[list[str]]:
     position = keys.index(EXPERIMENT)
     if not parsed[position].is_sweep_override():
         return [list(overrides)]
-    names = list(dict.fromkeys(_list_swept_options(parsed[position])))
+    names = list(dict.fromkeys(list_swept_options(parsed[position])))
     if len(names) > 1 and "name" in keys:
         raise ConfigError(
             "name: is not allowed with several experiments, since their reports would replace"
@@ -81,7 +81,7 @@ def split_experiments(overrides: Sequence[str]) -> list[list[str]]:
     return [[*before, f"{EXPERIMENT}={name}", *after] for name in names]
 
 
-def _list_swept_options(override: Override) -> list[str]:
+def list_swept_options(override: Override) -> list[str]:
     """Return the options that an override of a config group sweeps over. Raises ConfigError."""
     _count_values(override)
     value = override.value()

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from degradation.config import Config, ConfigError
 from degradation.config.composition import compose_overrides
-from degradation.config.overrides import EXPERIMENT
+from degradation.config.overrides import EXPERIMENT, list_swept_options
 from degradation.config.schema import KEYS
 from degradation.run_id import UNHASHED_DATA_KEYS, identify_without_data
 from degradation.single_warnings import warn_once
@@ -56,6 +56,8 @@ def warn_about_replaced_options(
 ) -> None:
     """Warn of options whose values an experiment replaces by its own. Inside `initialise_hydra()`.
 
+    Each option of a swept group is examined as if it were the only one.
+
     Args:
         base: the composition of the whole command line, without swept keys.
         overrides: the command line.
@@ -64,24 +66,54 @@ def warn_about_replaced_options(
     fixed = {item.key_or_group: item for item in overrides if not item.is_sweep_override()}
     if EXPERIMENT not in fixed:
         return
+    experiment = _get_text(fixed[EXPERIMENT])
     overridden = {item.key_or_group for item in overrides}
     overridden |= set(base.hydra.sweeper.params or {})
-    for group in groups:
-        if group not in fixed or group == EXPERIMENT:
+    for override in overrides:
+        group = override.key_or_group
+        if group not in groups or group == EXPERIMENT or override.is_delete():
             continue
-        option = _get_text(fixed[group])
-        alone = compose_overrides(config_name, [option])
-        experiment_values = []
-        for key, value in _list_leaves(alone.get(group), group):
-            chosen = _select(base, key)
-            if chosen not in (value, UNKNOWN) and not _is_overridden(key, overridden):
-                experiment_values.append(f"{key} ({chosen})")
-        if experiment_values:
-            own_values = ", ".join(experiment_values)
-            warn_once(
-                f"{option}: {_get_text(fixed[EXPERIMENT])} keeps its own {own_values};"
-                " to change one, set that key too"
-            )
+        if not override.is_sweep_override():
+            option = _get_text(override)
+            alone = compose_overrides(config_name, [option])
+            _warn_about_kept_values(option, group, alone, base, overridden, experiment)
+            continue
+        for name in list_swept_options(override):
+            option = f"{group}={name}"
+            alone = compose_overrides(config_name, [option])
+            others = [_get_text(item) for item in fixed.values()]
+            composed = compose_overrides(config_name, [*others, option])
+            _warn_about_kept_values(option, group, alone, composed, overridden, experiment)
+
+
+def _warn_about_kept_values(
+    option: str,
+    group: str,
+    alone: DictConfig,
+    composed: DictConfig,
+    overridden: set[str],
+    experiment: str,
+) -> None:
+    """Warn if an experiment keeps values of its own where an option has others.
+
+    Args:
+        option: the option as an override, such as `optim=adam`.
+        group: its group.
+        alone: the composition with this option only.
+        composed: that with the experiment too.
+        overridden: the keys and groups that the command line or the experiment's grid sets.
+        experiment: the experiment as an override.
+    """
+    kept_values = []
+    for key, value in _list_leaves(alone.get(group), group):
+        chosen = _select(composed, key)
+        if chosen not in (value, UNKNOWN) and not _is_overridden(key, overridden):
+            kept_values.append(f"{key} ({chosen})")
+    if kept_values:
+        warn_once(
+            f"{option}: {experiment} keeps its own {', '.join(kept_values)};"
+            " to change one, set that key too"
+        )
 
 
 def warn_about_ineffective_overrides(

@@ -135,6 +135,7 @@ class SlurmLauncher(SweepLauncher):
         for job, slurm_job in zip(jobs, submitted, strict=True):
             job.log.unlink(missing_ok=True)
             target = os.path.relpath(slurm_job.paths.stdout, job.log.resolve().parent)
+            _overrides_file(job).write_text(_list_overrides(job), encoding="utf-8")
             job.log.symlink_to(target)
             slurm_jobs[job.label] = slurm_job
         return slurm_jobs
@@ -142,13 +143,14 @@ class SlurmLauncher(SweepLauncher):
     def _find_queued(self, jobs: Sequence[Job]) -> dict[str, Any]:
         """Return submitit's jobs, by label, that an earlier command has queued and that remain.
 
-        They are found by their logs: each is a link into a folder named by the SLURM id.
+        They are found by their logs: each is a link into a folder named by the SLURM id. A job with
+        other overrides, such as another record root, is not the same although its label may be.
         """
         import submitit
 
         ids = {}
         for job in jobs:
-            if job.log.is_symlink():
+            if job.log.is_symlink() and _read_overrides(job) == _list_overrides(job):
                 ids[job.label] = Path(os.readlink(job.log)).parent.name
         unfinished = list_unfinished(ids.values())
         if unfinished is None:
@@ -161,3 +163,20 @@ class SlurmLauncher(SweepLauncher):
             for label, job_id in ids.items()
             if job_id in unfinished
         }
+
+
+def _overrides_file(job: Job) -> Path:
+    """Return the file beside the link to a job's log that says which job was submitted."""
+    return job.log.with_name(f"{job.log.name}.overrides")
+
+
+def _list_overrides(job: Job) -> str:
+    return "".join(f"{override}\n" for override in job.overrides)
+
+
+def _read_overrides(job: Job) -> str | None:
+    """Return the overrides of the job that was submitted last, or None if they are not known."""
+    try:
+        return _overrides_file(job).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

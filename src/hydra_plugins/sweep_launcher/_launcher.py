@@ -40,6 +40,7 @@ class Job:
     is_locked: Callable[[], bool] = _never_locked  # if another process runs it, it starts last
     point: CurvePoint | None = None  # where its error belongs
     memory_request: Any = None  # what its need of a GPU's memory follows from, or None
+    overrides: tuple[str, ...] = ()  # those of its configuration, sorted
 
 
 @dataclass(frozen=True)
@@ -191,11 +192,12 @@ class SweepLauncher(Launcher):
     def _check_job(self, overrides: list[str], index: int) -> Job | str | None:
         """Return the job, or the reason to skip it, or None if it repeats an earlier one."""
         config = self._compose(overrides, index)
+        own_overrides = filter_overrides(overrides)
         function = partial(
             _run_task, self.hydra_context, self.task_function, config, Singleton.get_state()
         )
         if self.preflight is None:
-            label = " ".join(filter_overrides(overrides))
+            label = " ".join(own_overrides)
             return Job(label, function, work=1.0, log=self.folder / f"{index}.log")
         spec = self.preflight(config)
         if spec.label in self.labels:
@@ -209,7 +211,16 @@ class SweepLauncher(Launcher):
                 self.finished.append((point, spec.read_error))
             return str(spec.skip_reason)
         log = self.folder / f"{spec.label}.log"
-        return Job(spec.label, function, spec.work, log, spec.is_locked, point, spec.memory_request)
+        return Job(
+            spec.label,
+            function,
+            spec.work,
+            log,
+            is_locked=spec.is_locked,
+            point=point,
+            memory_request=spec.memory_request,
+            overrides=tuple(sorted(own_overrides)),
+        )
 
     def _run_jobs(
         self, jobs: dict[int, Job], display: Display, skipped_count: int
