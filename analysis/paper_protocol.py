@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from analysis.columns import TRAIN_IMAGES
 from degradation.run_id import HASH_DEFAULTS
 
 AllowedValues = Mapping[str, tuple[object, ...]]  # by key
@@ -111,6 +112,10 @@ WARMUP_WINDOW = 100  # iterations over which that error is averaged
 # Range of the limit that a warm-up may also have, in iterations: the paper's took about 400.
 WARMUP_ITERATIONS = (400, 2000)
 
+# A folder of some of ImageNet's classes, or of other images, is not the paper's data set.
+IMAGENET_IMAGES = 1281167
+TRAINING_IMAGES = "the number of training images"  # judged like a key, though it is none
+
 NULL_TEXT = "null"  # how a message names a key or group that a run does not have
 # What the protocols require of the groups of keys that are judged as a whole.
 CIFAR10_GROUPS = {
@@ -125,6 +130,7 @@ IMAGENET_GROUPS = {
     GROWN_FROM: NULL_TEXT,
     PLATEAU: "a learning-rate drop when the error stops falling",
     WARMUP: NULL_TEXT,
+    TRAINING_IMAGES: f"{IMAGENET_IMAGES} less data.validation",
 }
 
 
@@ -211,8 +217,18 @@ def _imagenet_departures(runs: pd.DataFrame) -> pd.DataFrame:
         GROWN_FROM: _has_group(runs, GROWN_FROM),
         PLATEAU: ~_has_group(runs, PLATEAU),
         WARMUP: _has_group(runs, WARMUP),
+        TRAINING_IMAGES: _has_other_images(runs),
     }
     return _disallowed(runs, IMAGENET).assign(**groups)
+
+
+def _has_other_images(runs: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which runs were trained on another number of images than ImageNet has, if known."""
+    if TRAIN_IMAGES not in runs:
+        return pd.Series(False, index=runs.index)
+    trained = runs[TRAIN_IMAGES].astype(float)
+    held_out = _values(runs, "data.validation").astype(float)
+    return trained.notna() & (trained + held_out != IMAGENET_IMAGES)
 
 
 def _disallowed(runs: pd.DataFrame, allowed: AllowedValues) -> pd.DataFrame:
@@ -268,6 +284,8 @@ def _has_group(runs: pd.DataFrame, key: str) -> "pd.Series[bool]":
 
 def _format_value(run: pd.Series, key: str) -> str:
     """Format a run's value of a key, or its values of a group: `lr 0.01, below 80`."""
+    if key == TRAINING_IMAGES:
+        return _format_number(float(run[TRAIN_IMAGES]))
     frame = run.to_frame().T
     if key not in CIFAR10_GROUPS:
         value = _values(frame, key).iloc[0]
@@ -286,4 +304,4 @@ def _format_allowed(value: object) -> str:
 
 def _format_number(value: object) -> str:
     """Format a whole number without decimals: pandas makes it a float if another run has none."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

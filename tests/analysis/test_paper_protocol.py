@@ -158,6 +158,22 @@ def test_departures_name_key_value_and_protocol(protocol_runs, protocol, overrid
     assert find_departures(protocol_runs(protocol, *overrides)) == lines
 
 
+@pytest.mark.parametrize(("images", "held_out"), [(1281167, 0), (1271167, 10000), (None, 10000)])
+def test_all_images_of_imagenet_follow_the_protocol(protocol_runs, images, held_out):
+    """Records of older versions do not say how many images they were trained on."""
+    runs = protocol_runs("imagenet", f"data.validation={held_out}").assign(train_images=images)
+    assert follows_imagenet_protocol(runs).tolist() == [True]
+
+
+def test_some_classes_of_imagenet_are_not_compared_with_the_paper(protocol_runs):
+    runs = protocol_runs("imagenet").assign(train_images=126689)
+    assert follows_imagenet_protocol(runs).tolist() == [False]
+    assert find_departures(runs) == [
+        "the number of training images is 126689, but the paper's protocol requires 1281167 less"
+        " data.validation"
+    ]
+
+
 def test_each_departing_value_is_named_once(protocol_runs):
     runs = [
         protocol_runs("cifar10"),
