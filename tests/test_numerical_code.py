@@ -123,5 +123,27 @@ def test_module_of_a_users_own_block_is_hashed(own_block):
     assert "own_block" not in hash_numerical_code("basic", "digits")
 
 
+def test_module_that_a_users_own_block_imports_is_hashed(own_block, tmp_path):
+    """Otherwise a run would be returned as done although its block computes something else."""
+    own_block(0.1)
+    block = tmp_path / "own_block.py"
+    block.write_text("import own_helper\n" + block.read_text())
+    helper = tmp_path / "own_helper.py"
+    helper.write_text("SCALE = 1\n")
+    before = hash_numerical_code("own", "digits")
+    helper.write_text("SCALE = 10\n")
+    after = hash_numerical_code("own", "digits")
+    assert list_changed_files(before, after) == ["own_block"]
+    assert after == hash_numerical_code("own", "digits")
+
+
+def test_block_of_a_notebook_never_matches(own_block, monkeypatch):
+    """Its cells have no file, so a changed helper in another cell would not be seen."""
+    own_block(0.1)
+    monkeypatch.delattr(sys.modules["own_block"], "__file__")
+    before = hash_numerical_code("own", "digits")
+    assert list_changed_files(before, hash_numerical_code("own", "digits")) == ["own_block"]
+
+
 def test_unregistered_block_adds_nothing():
     assert hash_numerical_code("unknown", "digits") == hash_numerical_code("basic", "digits")

@@ -30,6 +30,7 @@ from degradation.source_hash import HASH_DIGITS, hash_source, hash_text
 REFERENCE = re.compile(r"(?P<place>[^:@]*[^:@/\s]):(?P<name>[^\W\d]\w*)")
 IDENTITY = re.compile(rf"[^:@/]+:[^\W\d]\w*@[0-9a-f]{{{HASH_DIGITS}}}")
 DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders of installed packages
 MODULE_PREFIX = "external_"  # of the names under which files are executed
 
 DefinitionNode = ast.ClassDef | ast.FunctionDef
@@ -113,6 +114,26 @@ def find_definition(reference: str) -> ExternalDefinition:
     node = nodes[match["name"]]
     source_hash = _hash_with_imports(path, folder, package)
     return ExternalDefinition(path, folder, package, source, node, nodes, source_hash)
+
+
+def hash_module(name: str) -> str:
+    """Return the hash of an imported module and of what it imports from its own folder.
+
+    Of an installed package, only the module itself is hashed. Raises ExternalCodeError; also if the
+    module has no file, as in a notebook.
+    """
+    file = getattr(sys.modules[name], "__file__", None)
+    if file is None:
+        raise ExternalCodeError(f"{name} has no file")
+    path = Path(file).absolute()
+    if INSTALLED.intersection(path.parts):
+        _, _, source_hash = _read_current_file(path)
+        return source_hash
+    package, _, _ = name.rpartition(".")
+    depth = len(package.split(".")) if package else 0
+    if path.stem == "__init__":
+        package, depth = name, depth + 1
+    return _hash_with_imports(path, path.parents[depth], package)
 
 
 def _hash_with_imports(path: Path, folder: Path, package: str) -> str:

@@ -5,11 +5,10 @@ numbers: `degradation.code_comparison` computes whether the numbers are still th
 torch.
 """
 
-import inspect
 import secrets
-import sys
 from functools import cache
 
+from degradation.external_code import ExternalCodeError, hash_module
 from degradation.registry import (
     BLOCKS,
     DATASETS,
@@ -18,7 +17,6 @@ from degradation.registry import (
     PACKAGE,
     SHAPES,
     VISIBLE,
-    Registry,
 )
 from degradation.source_hash import HASH_DIGITS, hash_source, hash_text
 
@@ -44,7 +42,8 @@ def hash_numerical_code(
         optimizer, shape: `optim.name` and `schedule.shape` of the run.
         network: `model.network` of the run.
 
-    What is defined outside the package, in a notebook for instance, adds the source of its module.
+    What is defined outside the package, in a script for instance, adds the source of its module and
+    of what that imports from its folder.
     What is not registered adds nothing: a record may refer to a module that has not been imported.
     Nor does what is given by its file (`module:Name`), since the run id covers its source.
     """
@@ -61,7 +60,7 @@ def hash_numerical_code(
             continue
         module = registry.module(name)
         if not module.startswith(f"{__package__}."):
-            hashes[module] = _hash_external(registry, name, module)
+            hashes[module] = _hash_external(module)
     return hashes
 
 
@@ -102,12 +101,13 @@ def _read_package_hashes() -> CodeHashes:
     }
 
 
-def _hash_external(registry: Registry, name: str, module: str) -> str:
-    """Return the hash of a definition outside the package: a module, or a notebook's cell."""
+def _hash_external(module: str) -> str:
+    """Return the hash of a module outside the package and of what it imports from its folder.
+
+    A notebook has no file, and its cells may use each other: a change of them cannot be detected,
+    so the hash is random and never matches.
+    """
     try:
-        if module == "__main__":
-            return hash_source(inspect.getsource(registry.load(name)))
-        return hash_source(inspect.getsource(sys.modules[module]))
-    except (OSError, TypeError, SyntaxError):
-        # Without the source a change cannot be detected, so the hash is random and never matches.
+        return hash_module(module)
+    except ExternalCodeError:
         return secrets.token_hex(HASH_DIGITS // 2)
