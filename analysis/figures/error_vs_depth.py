@@ -38,10 +38,9 @@ CROSS_STYLE: dict[str, Any] = {
 
 
 def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
-    """Draw one error against depth, with one line per family.
+    """Draw one error against depth, with one line per family, from the runs that have finished.
 
-    `metric`: the column of `frame.runs` that is drawn. Only finished runs are drawn,
-    but the axis has every depth of the frame.
+    `metric`: the column of `frame.runs` that is drawn. The axis has every depth of the frame.
     """
     runs = select_finished(frame.runs)
     axis = choose_depth_axis(list_depths(frame.runs), ax)
