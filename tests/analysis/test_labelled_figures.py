@@ -69,10 +69,10 @@ def test_takeaway_says_what_is_decided(degradation, no_degradation, title):
 @pytest.mark.parametrize(
     ("verdicts", "title"),
     [
-        ((YES, YES), "2 of 2 networks have the published test error"),
-        ((YES, NO), "1 of 2 networks have the published test error"),
-        ((YES, OPEN, OPEN), "1 of 3 networks are shown to have the published test error"),
-        ((YES, Verdict.NOT_TESTED), "1 of 1 networks have the published test error"),
+        ((YES, YES), "2 of 2 networks agree with the published test error"),
+        ((YES, NO), "1 of 2 networks agree with the published test error"),
+        ((YES, OPEN, OPEN), "1 of 3 networks are shown to agree with the published test error"),
+        ((YES, Verdict.NOT_TESTED), "1 of 1 networks agree with the published test error"),
         ((OPEN, OPEN), ""),
     ],
 )

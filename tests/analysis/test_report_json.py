@@ -79,7 +79,7 @@ def test_network_without_a_finished_run_has_no_error(build_frame):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"format": 99}, "another format"),
+        ({"format": 99}, "does not have the format 1"),
         ({"headline": None}, "headline has the wrong type"),
         ({"runs": {"done": "many"}}, "runs has the wrong type"),
         ({"verdicts": [{"claim": "x"}]}, "verdicts: section is missing"),

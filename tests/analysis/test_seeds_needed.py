@@ -116,8 +116,13 @@ def test_difference_at_the_margin_needs_too_many(margin):
     difference = welch_difference([1.0, 3.0], [0.5, 2.5])
     seeds = count_seeds({56: difference}, "above", margin)
     assert seeds.count is None
-    assert "more than 1,000 seeds per network, so close" in seeds.describe()
-    assert "more than 1,000 seeds per network, so close" in seeds.write_sentence()
+    assert (
+        "more than 1,000 seeds per network, because the difference is so close" in seeds.describe()
+    )
+    assert (
+        "more than 1,000 seeds per network, because the difference is so close"
+        in seeds.write_sentence()
+    )
 
 
 def test_settled_decision_needs_no_number():

@@ -88,13 +88,6 @@ COMMANDS = [
         "-m seed=range(0,9999999999)",
         "seed: makes the sweep too long; allowed: at most 100000 runs",
     ),
-    ("train", "seed=3 seed=5", "seed: is given twice, as '3' and as '5'; allowed: once"),
-    (
-        "train",
-        "-m model.depth=8,14 seed=0 model.depth=20",
-        "model.depth: is given twice, as '8,14' and as '20'; allowed: once",
-    ),
-    ("report", "model=plain model=residual", "model: is given twice, as 'plain' and as "),
     (
         "train",
         "data=imagenet data.root=file data.pad=4",

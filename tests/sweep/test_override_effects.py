@@ -55,6 +55,10 @@ def forget_messages():
             ["experiment=deep", "probes=none"],
             ["probes=none: experiment=deep keeps its own probes."],
         ),
+        (
+            ["experiment=quick", "seed=0,1,2", "model.depth=20", "seed=5"],
+            ["seed=0,1,2: is replaced by seed=5, which is given later"],
+        ),
         (["experiment=quick", "seed=0", "model.depth=20"], []),
         (["experiment=quick", "optim.lr=0.02", "data.margin=1", "device=cpu"], []),
         (["experiment=short", "schedule.warmup.lr=0.001", "model.depth=20,110"], []),

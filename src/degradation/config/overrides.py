@@ -20,12 +20,9 @@ MAX_SWEEP_RUNS = 100_000  # a sweep is composed as a whole before it starts
 def check_overrides(overrides: Sequence[str]) -> None:
     """Refuse empty and endless sweeps, and mistakes that Hydra reports without naming the key.
 
-    A key that is given twice is refused too: Hydra would silently use the last of its values.
-
     Raises ConfigError, or Hydra's own exception for an override that cannot be parsed.
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    _check_keys_are_given_once(parsed)
     runs = 1
     for override, text in zip(parsed, overrides, strict=True):
         key = override.key_or_group
@@ -39,23 +36,6 @@ def check_overrides(overrides: Sequence[str]) -> None:
                 )
         elif (CONF / key).is_dir() and not override.is_delete():
             _check_option(override)
-
-
-def _check_keys_are_given_once(parsed: Sequence[Override]) -> None:
-    texts: dict[tuple[str, bool], str] = {}
-    for override in parsed:
-        if override.is_delete():  # of a key that another override may add again
-            continue
-        # the keys of a section beside the name of its option, such as data={pad: 2} data=digits
-        is_section = isinstance(override.value(), dict)
-        key = override.key_or_group
-        text = _value_text(override)
-        if (key, is_section) in texts:
-            raise ConfigError(
-                f"{key}: is given twice, as {quote(texts[key, is_section])} and as {quote(text)};"
-                " allowed: once"
-            )
-        texts[key, is_section] = text
 
 
 def split_experiments(overrides: Sequence[str]) -> list[list[str]]:

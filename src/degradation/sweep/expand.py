@@ -49,6 +49,7 @@ from degradation.sweep.override_effects import (
     check_one_report,
     warn_about_equal_runs,
     warn_about_ineffective_overrides,
+    warn_about_repeated_keys,
     warn_about_replaced_options,
 )
 
@@ -110,6 +111,7 @@ def _warn_about_effects(
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     loader = GlobalHydra.instance().config_loader()
     groups = loader.list_groups("")
+    warn_about_repeated_keys(parsed)
     warn_about_replaced_options(base, parsed, config_name, groups)
     warn_about_ineffective_overrides(configs, parsed, config_name)
     warn_about_equal_runs(configs, warn_about_ineffective_keys(configs))

@@ -51,6 +51,23 @@ def check_one_report(overrides: Sequence[Override]) -> None:
             )
 
 
+def warn_about_repeated_keys(overrides: Sequence[Override]) -> None:
+    """Warn of each override that a later one of the same key replaces, as is Hydra's rule."""
+    last: dict[tuple[str, bool], Override] = {}
+    for override in overrides:
+        if override.is_delete():  # of a key that another override may add again
+            continue
+        # the keys of a section beside the name of its option, such as data={pad: 2} data=digits
+        is_section = isinstance(override.value(), dict)
+        place = (override.key_or_group, is_section)
+        if place in last:
+            warn_once(
+                f"{_get_text(last[place])}: is replaced by {_get_text(override)}, which is given"
+                " later"
+            )
+        last[place] = override
+
+
 def warn_about_replaced_options(
     base: DictConfig, overrides: Sequence[Override], config_name: str, groups: Sequence[str]
 ) -> None:
