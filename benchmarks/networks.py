@@ -32,12 +32,15 @@ def compose_networks(overrides: Sequence[str], defaults: Sequence[str]) -> list[
 
     Args:
         overrides: as for train.py. Seeds make no difference.
-        defaults: overrides that apply unless an experiment is chosen; later ones replace them.
+        defaults: overrides that apply unless an experiment, or another value, is chosen.
 
     Raises ConfigError.
     """
-    has_experiment = any(override.startswith("experiment=") for override in overrides)
-    configs = expand_configs([*([] if has_experiment else defaults), *overrides])
+    keys = {override.partition("=")[0] for override in overrides}
+    if "experiment" in keys:
+        defaults = []
+    unchanged = [default for default in defaults if default.partition("=")[0] not in keys]
+    configs = expand_configs([*unchanged, *overrides])
     refuse_constructed(configs)
     device = choose_device(configs[0].device)
     if not any(override.startswith("precision") for override in overrides):

@@ -83,7 +83,7 @@ def test_natural_trains_on_a_folder_of_images(clone, tmp_path):
         assert run["config"]["data"]["size"] == 16
         assert run["config"]["schedule"]["milestones"] == [6, 9]
     (page,) = (clone / "reports").glob("natural*/report.html")
-    assert "images of one" in html.unescape(page.read_text())
+    assert "the user's own images" in html.unescape(page.read_text())
 
 
 @pytest.mark.slow
