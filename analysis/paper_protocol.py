@@ -114,7 +114,7 @@ WARMUP_ITERATIONS = (400, 2000)
 
 # A folder of some of ImageNet's classes, or of other images, is not the paper's data set.
 IMAGENET_IMAGES = 1281167
-TRAINING_IMAGES = "the number of training images"  # judged like a key, though it is none
+TRAINING_IMAGES = "the number of training images"  # judged as if it were a key
 
 NULL_TEXT = "null"  # how a message names a key or group that a run does not have
 # What the protocols require of the groups of keys that are judged as a whole.

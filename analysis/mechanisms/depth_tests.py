@@ -5,6 +5,7 @@ differences and the trend that the verdicts rest on, and turns them into lines o
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,6 +15,7 @@ from analysis.claim import MORE_DEPTHS, Decision, Side, Verdict, count_seeds_if_
 from analysis.error_increase import SIGNIFICANCE
 from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
+from analysis.family_pairs import FamilyPair
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import KNOWN_VALUES, find_unprobed
 from analysis.seeds_needed import SeedsNeeded
@@ -40,6 +42,30 @@ def compute_differences(groups: Groups, baselines: Groups) -> dict[int, Differen
     """Return groups minus baselines, by Welch's method, at each depth that both have."""
     shared_depths = sorted(groups.keys() & baselines.keys())
     return {depth: welch_difference(groups[depth], baselines[depth]) for depth in shared_depths}
+
+
+def describe_depths(
+    plain: Groups,
+    residual: Groups,
+    differences: Mapping[int, Difference],
+    pair: FamilyPair,
+    comparison: str,
+    decimals: int,
+) -> list[str]:
+    """Return one line per depth: the means of both families, and their difference.
+
+    `comparison`: what is subtracted from what, such as `plain minus residual`. `decimals`: those of
+    the means.
+    """
+    lines = []
+    for depth, difference in differences.items():
+        plain_mean = format_mean(plain[depth], decimals)
+        residual_mean = format_mean(residual[depth], decimals)
+        lines.append(
+            f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
+            f" {comparison} {format_difference(difference)}"
+        )
+    return lines
 
 
 def format_difference(difference: Difference) -> str:

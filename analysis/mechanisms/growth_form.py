@@ -79,12 +79,7 @@ def judge_form(
     to_half = times[times["threshold"] == float(HALF)]
     counts = [f"whole training, {line}" for line in describe_times(to_half)]
     reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)
-    reasons += list_own_changes(runs[runs["family"] == family])
-    if changes := list_gradual_changes(runs[runs["family"] == family]):
-        reasons.append(
-            f"the learning rate changes in every iteration ({', '.join(changes)}), so times at"
-            " different depths do not belong to one learning rate"
-        )
+    reasons += _find_varying_rates(runs[runs["family"] == family])
     if reasons:
         return not_tested(name, statement, [*reasons, *counts])
 
@@ -98,11 +93,13 @@ def judge_form(
 
     last = milestones[0] if milestones else times["last"].max()
     chances = _predict_preferences(exponential, power, to_half["depth"], evaluations, last)
-    evidence = _describe_fits(exponential, power, max(groups), last)
-    evidence += [_describe_chances(chances), *_describe_other_fits(times, milestones)]
-    if milestones:
-        evidence += describe_times(censor_at(to_half, milestones[0]))
-    evidence += counts
+    evidence = [
+        *_describe_fits(exponential, power, max(groups), last),
+        _describe_chances(chances),
+        *_describe_other_fits(times, milestones),
+        *_describe_times_before(milestones, to_half),
+        *counts,
+    ]
     weaknesses = _describe_weak_design(chances)
     notes = [*weaknesses, *_describe_limits(groups, milestones, (exponential, power))]
     decisive_line = f"{_format_decisive_line(exponential, power)}{window}"
@@ -120,6 +117,22 @@ def judge_form(
         ),
         remedy=STRONGER_DESIGN if weaknesses and verdict is Verdict.INCONCLUSIVE else "",
     )
+
+
+def _find_varying_rates(runs: pd.DataFrame) -> list[str]:
+    """Return why times at different depths do not belong to one learning rate; may be empty."""
+    reasons = list_own_changes(runs)
+    if changes := list_gradual_changes(runs):
+        reasons.append(
+            f"the learning rate changes in every iteration ({', '.join(changes)}), so times at"
+            " different depths do not belong to one learning rate"
+        )
+    return reasons
+
+
+def _describe_times_before(milestones: Sequence[int], to_half: pd.DataFrame) -> list[str]:
+    """Return the times as the fits see them: censored at the first learning-rate drop, if any."""
+    return describe_times(censor_at(to_half, milestones[0])) if milestones else []
 
 
 def _predict_preferences(

@@ -1,7 +1,6 @@
 """Are the residual functions small? Layer responses (He et al. 2015, 4.2 and figure 7)."""
 
 import math
-from collections.abc import Mapping
 
 import pandas as pd
 
@@ -129,7 +128,10 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         decisive_line += _describe_contradiction(differences[decision.worst])
         is_negligible = is_shown_within(differences[decision.worst], MARGIN)
 
-    evidence = _describe_families(plain, residual, differences, pair)
+    comparison = f"{pair.plain} minus {pair.residual}"
+    evidence = depth_tests.describe_depths(
+        plain, residual, differences, pair, comparison, decimals=4
+    )
     mean = differences[decision.worst].mean
     is_open = decision.verdict is Verdict.INCONCLUSIVE
     are_some_unknown = any(math.isnan(difference.mean) for difference in differences.values())
@@ -150,24 +152,6 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         remedy=KNOWN_VALUES if is_open and are_some_unknown else "",
         seeds_needed=count_seeds_if_open(decision, differences, "above", MARGIN),
     )
-
-
-def _describe_families(
-    plain: depth_tests.Groups,
-    residual: depth_tests.Groups,
-    differences: Mapping[int, Difference],
-    pair: FamilyPair,
-) -> list[str]:
-    """Return one line per depth: the mean response of both families and their difference."""
-    lines = []
-    for depth, difference in differences.items():
-        plain_mean = depth_tests.format_mean(plain[depth], decimals=4)
-        residual_mean = depth_tests.format_mean(residual[depth], decimals=4)
-        lines.append(
-            f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
-            f" {pair.plain} minus {pair.residual} {depth_tests.format_difference(difference)}"
-        )
-    return lines
 
 
 def _describe_contradiction(difference: Difference) -> str:

@@ -29,7 +29,7 @@ from analysis.mechanisms.base import (
     account_for_missing_runs,
     is_shown_within,
 )
-from analysis.mechanisms.depth_tests import DecreasingTrend, Groups
+from analysis.mechanisms.depth_tests import DecreasingTrend
 from analysis.plain_words import UNKNOWN_VALUE, add_doubt
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
@@ -124,7 +124,10 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     decisive_line = _format_decisive_line(verdict, decision, trend, differences, pair)
 
     evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
-    evidence += _describe_differences(plain, residual, differences, pair)
+    comparison = f"{pair.residual} minus {pair.plain}"
+    evidence += depth_tests.describe_depths(
+        plain, residual, differences, pair, comparison, decimals=3
+    )
     weakest = min(differences.values(), key=lambda difference: difference.mean)
     plain_words = (
         "The similarity of neighbouring gradients (1: identical) changes by"
@@ -180,21 +183,6 @@ def _choose_remedy(
     if any(math.isnan(difference.mean) for difference in decided.values()):
         return KNOWN_VALUES
     return MORE_DEPTHS if decision.verdict is Verdict.REPRODUCED else ""
-
-
-def _describe_differences(
-    plain: Groups, residual: Groups, differences: Mapping[int, Difference], pair: FamilyPair
-) -> list[str]:
-    """Return one line per depth: the mean correlation of both families and their difference."""
-    lines = []
-    for depth, difference in differences.items():
-        plain_mean = depth_tests.format_mean(plain[depth], decimals=3)
-        residual_mean = depth_tests.format_mean(residual[depth], decimals=3)
-        lines.append(
-            f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
-            f" {pair.residual} minus {pair.plain} {depth_tests.format_difference(difference)}"
-        )
-    return lines
 
 
 def _format_decisive_line(
