@@ -415,3 +415,28 @@ def test_tables_with_lost_files_are_sent_again(online, server):
     server.refuse = None
     assert sync(config) == [("sent 0 of 5 rows and 8 tables", True)]
     assert_complete(server, config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["lr", "train/clean_error"])
+def test_another_training_in_wandb_is_not_called_complete(online, server, key):
+    """As if the run had been trained again by other code after the first training was sent."""
+    config = online()
+    train(config)
+    config.tracking.mode = "disabled"
+    run_probes(config)
+    config.tracking.mode = "online"
+    wandb_id = read_training_run(config, find_record(config)).init_arguments["id"]
+    lines = server.run(wandb_id).lines
+    last = json.loads(lines[len(lines) - 1])
+    assert last[key] > -1
+    lines[len(lines) - 1] = json.dumps({**last, key: -1})
+    sent = len(server.sent())
+    expected = (
+        f"not sent: W&B has another training of this run ({key} differs at iteration"
+        f" {last['iteration']}); tracking.project=NAME sends this one to another project"
+    )
+    assert sync(config) == [(expected, False)]
+    assert len(server.sent()) == sent
+    messages = [message for message, _ in sync(online("tracking.project=another"))]
+    assert messages == ["sent 5 of 5 rows", "sent 4 of 4 rows"]

@@ -55,12 +55,14 @@ class ServerState:
         state: W&B's name for the state of the run.
         missing_tables: content of the tables that rows refer to and that were never uploaded, by
             file name.
+        difference: how its last common step differs from that of the record; None if it does not.
     """
 
     step_count: int
     last_step: int
     state: str
     missing_tables: dict[str, bytes] = field(default_factory=dict)
+    difference: str | None = None
 
     def is_complete(self, run: WandbRunData) -> bool:
         """Return whether all steps and tables are on the server, and the run is closed there."""
@@ -99,7 +101,11 @@ class Server:
         try:
             with record.lock():
                 for run in read_wandb_runs(config, record):
-                    yield self._sync_run(run)
+                    state = self._get_state(run)
+                    if state.difference:
+                        yield _report_difference(run, state.difference)
+                        return  # the probes were measured on the weights of this training
+                    yield self._sync_run(run, state)
         except (RecordError, OSError) as error:
             yield SyncResult(record.run_id, str(error), False)
         except (KeyError, TypeError, ValueError) as error:
@@ -108,9 +114,8 @@ class Server:
             message = f"has rows that cannot be interpreted ({reason})"
             yield SyncResult(record.run_id, message, False)
 
-    def _sync_run(self, run: WandbRunData) -> SyncResult:
+    def _sync_run(self, run: WandbRunData, before: ServerState) -> SyncResult:
         name = run.init_arguments["name"]
-        before = self._get_state(run)
         if before.is_complete(run):
             return SyncResult(name, "already complete", True)
         try:
@@ -153,6 +158,7 @@ class Server:
             int(server_run.lastHistoryStep),
             server_run.state,
             _find_missing_tables(server_run, run),
+            _find_difference(server_run, run),
         )
 
     def _send(self, run: WandbRunData, missing_tables: dict[str, bytes]) -> None:
@@ -190,6 +196,37 @@ def _find_missing_tables(server_run: Any, run: WandbRunData) -> dict[str, bytes]
             if _is_table_path(path) and path not in uploaded:
                 missing[path] = _encode_table(table)
     return missing
+
+
+def _report_difference(run: WandbRunData, difference: str) -> SyncResult:
+    # W&B lets nobody replace a step, nor use the id of a deleted run again
+    message = (
+        f"not sent: W&B has another training of this run ({difference});"
+        " tracking.project=NAME sends this one to another project"
+    )
+    return SyncResult(run.init_arguments["name"], message, False)
+
+
+def _find_difference(server_run: Any, run: WandbRunData) -> str | None:
+    """Return how the last step that the server and the record share differs, or None.
+
+    It differs if the run was trained again by other code, or with other hardware, after its first
+    training had been sent: each step depends on all earlier ones, so the last one is enough.
+    """
+    shared_steps = [step for step in run.steps if step <= int(server_run.lastHistoryStep)]
+    if not shared_steps:
+        return None
+    step = shared_steps[-1]
+    scan = server_run.scan_history(min_step=step, max_step=step + 1, use_cache=False)
+    sent = {key: value for server_row in scan for key, value in server_row.items()}
+    for row in run.rows:
+        if int(row[ITERATION]) != step:
+            continue
+        for key, value in row.items():
+            # the server's table is a file, and its columns may have another order
+            if key in sent and not isinstance(value, dict) and sent[key] != value:
+                return f"{key} differs at iteration {step}"
+    return None
 
 
 def _collect_tables(rows: list[Row]) -> dict[tuple[Any, str], dict[str, list[Any]]]:
