@@ -42,6 +42,7 @@ from degradation.sweep.runs import expand_runs, find_record_root
 SETUP = "make setup"
 PYTHON = ".venv/bin/python"
 INDEX_LOCK = ".index.lock"
+RECORD_ROOT = "record_root="
 
 
 class NoRecordsError(RecordError):
@@ -154,7 +155,8 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
         raise NoRecordsError(describe_missing_sweep(frame.runs, root))
     name = name_report(overrides, runs)
     title = name_report(overrides, runs, names_root=False)
-    commands = format_commands(overrides, arguments.multirun)
+    archive = root if root.is_file() else None
+    commands = format_commands(overrides, arguments.multirun, archive)
     with exclusive_folder(arguments.reports / name) as folder:
         report = build(
             frame,
@@ -171,14 +173,31 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
     return report
 
 
-def format_commands(overrides: list[str], multirun: bool) -> str:
-    """Return the commands that train the sweep and write its report, in a fresh clone."""
+def format_commands(overrides: list[str], multirun: bool, archive: Path | None) -> str:
+    """Return the commands that train the sweep and write its report, in a fresh clone.
+
+    Args:
+        overrides: those of the report.
+        multirun: whether they form a sweep of the user's own.
+        archive: the record root if it is an archive, into which nothing can be trained. The
+            commands then train into the default root, and draw the report of the archive too.
+    """
     options = ["-m"] if multirun else []
-    commands = [
-        shlex.join([PYTHON, f"experiments/{script}.py", *options, *overrides])
-        for script in ("train", "report")
-    ]
-    return "\n".join([SETUP, *commands])
+    if archive is None:
+        trained = overrides
+    else:
+        trained = [override for override in overrides if not override.startswith(RECORD_ROOT)]
+    commands = [SETUP, format_command("train", options, trained)]
+    commands.append(format_command("report", options, trained))
+    if archive is not None:
+        commands.append(f"# or, without training, from {archive.name}:")
+        commands.append(format_command("report", options, overrides))
+    return "\n".join(commands)
+
+
+def format_command(script: str, options: list[str], overrides: list[str]) -> str:
+    """Return the command line that runs a script of experiments/."""
+    return shlex.join([PYTHON, f"experiments/{script}.py", *options, *overrides])
 
 
 @contextmanager

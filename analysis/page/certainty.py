@@ -10,12 +10,13 @@ TEXTS = {
     Verdict.INCONCLUSIVE: "Not settled; {seeds} leave both answers open.",
     Verdict.NOT_TESTED: "Not known; these runs cannot test it.",
 }
-SEEDS_LEFT = "Not settled by {seeds}."
+SETTLED_BY = "Not settled by {seeds}; about {count:,} per network probably would settle it."
+NOT_SETTLED_BY = "Not settled by {seeds}; the difference is too close to the margin for any number."
 MORE_SEEDS = "more seeds"
 NEGLIGIBLE = "Too small to matter, with 95 % confidence, from {seeds}."
 # Of the headline of a comparison: its questions, about all values together, may be open although
 # the headline says what is sure of single values.
-STATED = "Stated above is only what the runs show with 95 % confidence."
+STATED = "What is stated above holds with 95 % confidence; sizes are means over seeds."
 ANSWERED = "With 95 % confidence, from {seeds}."
 
 
@@ -32,7 +33,8 @@ def describe_certainty(claim: Claim, seeds: str) -> str:
         return f"Not settled; it needs {claim.remedy}."
     text = TEXTS[claim.verdict]
     if claim.seeds_needed is not None:
-        text = f"{SEEDS_LEFT} {claim.seeds_needed.write_sentence()}"
+        count = claim.seeds_needed.count
+        return (SETTLED_BY if count else NOT_SETTLED_BY).format(seeds=seeds, count=count)
     if claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
         if claim.is_negligible:
             text = NEGLIGIBLE

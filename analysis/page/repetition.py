@@ -11,8 +11,9 @@ from degradation.counting import format_count
 FOLDERS = re.compile(r"(?<=[\s=,'\"])/(?:[^/\s=,'\"]+/)+")
 RECORDS_OPTION = "--records"
 NEEDS_RECORDS = (
-    "This report was made from records, so the clone needs their folder, or archive, at the path"
-    " after --records. Each record's run.json has the settings that its run was trained with."
+    "This draws the report again from the records and trains nothing; the clone needs their folder,"
+    " or archive, at the path after --records. Each record's run.json has the settings with which"
+    " its run was trained."
 )
 
 

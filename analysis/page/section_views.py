@@ -33,7 +33,8 @@ class ClaimView:
     """A claim as a card: its name, badge and plain line, with the evidence folded.
 
     `is_question`: whether the statement asks, instead of claiming. `remedy`: what may settle it,
-    and `certainty`: how sure the outcome is; both may be empty text. `states_something`:
+    and `certainty`: how sure the outcome is; both may be empty text. `decided_by`: the estimate and
+    the bound on which the verdict rests; empty text if nothing could be tested. `states_something`:
     whether the headline says with confidence what it found, of all values of a key or of some.
     """
 
@@ -41,6 +42,7 @@ class ClaimView:
     statement: str
     is_question: bool
     plain_line: str
+    decided_by: str
     remedy: str
     certainty: str
     states_something: bool
@@ -157,12 +159,14 @@ def view_claim(claim: Claim, seeds: str, introduction: str = "") -> ClaimView:
         introduction: the text above the card, which is not repeated as a note.
     """
     plain_line = claim.plain_words or claim.decisive_line
+    is_tested = claim.verdict is not Verdict.NOT_TESTED
     is_decided = claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED)
     return ClaimView(
         name=capitalise_first(claim.name),
         statement=capitalise_first(claim.statement),
         is_question=claim.statement.endswith("?"),
         plain_line=end_sentence(capitalise_first(plain_line)),
+        decided_by=end_sentence(claim.decisive_line) if is_tested else "",
         remedy=describe_remedy(claim),
         certainty=describe_certainty(claim, claim.measured_seeds or seeds),
         states_something=is_decided or (isinstance(claim, Finding) and claim.states_values),

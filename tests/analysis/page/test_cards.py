@@ -53,7 +53,10 @@ def test_cards_answer_in_whole_sentences(plain, shown_above):
     for claim in list_claims(ERRORS[plain], WORSE):
         text = write_card(claim, shown_above)
         assert not DOUBLE_END.search(text), text
-        assert view_claim(claim, "").plain_line in text
+        view = view_claim(claim, "")
+        is_decided_above = shown_above and claim.verdict is not Verdict.NOT_TESTED
+        assert (f"Decided by: {view.decided_by}" in text) or not is_decided_above
+        assert (view.plain_line in text) or is_decided_above
         is_question = claim.statement.endswith("?")
         assert ("Question: " in text) == is_question
         assert ("What is claimed: " in text) == (not is_question)

@@ -25,8 +25,11 @@ YES, NO, OPEN, MISSING = (
         (Claim("a", "", OPEN, ""), "Not settled; 3 seeds leave both answers open."),
         (
             Claim("a", "", OPEN, "", seeds_needed=SeedsNeeded(12)),
-            "Not settled by 3 seeds. About 12 seeds per network would settle it with"
-            " 80 % probability, if means and spread over seeds are as measured.",
+            "Not settled by 3 seeds; about 12 per network probably would settle it.",
+        ),
+        (
+            Claim("a", "", OPEN, "", seeds_needed=SeedsNeeded(None)),
+            "Not settled by 3 seeds; the difference is too close to the margin for any number.",
         ),
         (Claim("a", "", MISSING, ""), "Not known; these runs cannot test it."),
         (

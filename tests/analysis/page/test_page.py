@@ -150,10 +150,11 @@ def test_words_are_few_while_everything_is_folded(page):
     assert opened == []
 
 
-def test_each_line_of_evidence_stands_once(page_text):
+def test_deciding_difference_is_in_its_row_and_above_it(page_text):
     text = re.sub(r"<script.*?</script>", "", page_text, flags=re.DOTALL)
     # The bounds of the difference that decides about the fix, by hand: 51.33 - 0.53
-    assert text.count("+50.80") == 1
+    assert text.count("+50.80") == 2
+    assert text.count("Decided by: ") == 3
     assert text.count("<small>(decides)</small>") == 3
 
 
