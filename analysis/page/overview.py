@@ -26,10 +26,6 @@ ITERATIONS = "config.schedule.iterations"
 IMAGE_SIZE = "config.data.size"
 OWN_IMAGES = "image_folder"
 STREAMED = "imagenet"  # its errors are those of a sample of the training images
-FAMILIES_IN_WORDS = (
-    "Plain: without shortcuts. Residual: the same networks with shortcuts. The verdicts are about"
-    " the claims of"
-)
 
 
 def list_facts(frame: Frame) -> list[str]:
@@ -43,7 +39,8 @@ def list_facts(frame: Frame) -> list[str]:
         _describe_devices(runs),
     ]
     if "seconds" in runs and runs["seconds"].notna().any():
-        facts.append(f"{format_duration(float(runs['seconds'].sum()))} of training")
+        duration = format_duration(float(runs["seconds"].sum()))
+        facts.append(f"{duration} of training, summed over runs")
     facts.append(f"{frame.error_kind} training error")
     if "end_time" in finished and finished["end_time"].notna().any():
         date = _describe_time(float(finished["end_time"].max()))

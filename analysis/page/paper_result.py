@@ -37,7 +37,8 @@ def _find_errors(family: str, shortcut: str) -> str:
 def _find_error(family: str, shortcut: str, depth: int) -> str:
     network = {"data": PAPER_DATA, "family": family, "shortcut": shortcut, "source": "H15"}
     (value,) = find_published(**network, depth=depth, metric=TEST_ERROR, best=False)
-    return f"{value.format().replace(' to ', '-')} %"
+    text = value.format().replace("~", "about ").replace(" to ", "-")
+    return f"{text} %"
 
 
 def _describe_own(runs: pd.DataFrame) -> list[str]:

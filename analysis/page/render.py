@@ -22,10 +22,10 @@ from analysis.page.charts.chart_parts import render_chart_parts
 from analysis.page.figure_images import PagePictures
 from analysis.page.formulas import typeset
 from analysis.page.glossary import Glossary
+from analysis.page.networks_in_words import describe_networks
 from analysis.page.number_formats import format_interval, format_number
 from analysis.page.outline import PART_ANCHORS, Outline
 from analysis.page.overview import (
-    FAMILIES_IN_WORDS,
     describe_states,
     list_concerns,
     list_facts,
@@ -142,7 +142,7 @@ def _describe_first_screen(content: PageContent, outline: Outline) -> dict[str, 
         "further_findings": content.headline.others,
         "hero_figure": next((stem for view in outline.comparisons for stem in view.figures), ""),
         "facts": list_facts(content.frame),
-        "families": FAMILIES_IN_WORDS,
+        "networks": describe_networks(content.frame.runs),
         "paper": HE_2015,
         "concerns": list_concerns(content.frame),
         "code_notes": content.code_notes,

@@ -168,7 +168,7 @@ def test_quiet_line_says_data_runs_seeds_device_time_and_date(build_frame):
         "4 runs",
         "2 seeds",
         "cpu",
-        "6 min of training",
+        "6 min of training, summed over runs",
         "clean training error",
         "last run finished on 26 November 2026",
     ]
