@@ -45,7 +45,10 @@ def judge_longest_schedule(runs: pd.DataFrame, margin: float) -> Claim:
     for iterations, group in runs[runs[KEY] < longest].groupby(KEY):
         shorter = judge_degradation(group, margin, pair)
         evidence.append(f"for comparison, {iterations} iterations: {shorter.decisive_line}")
-    return replace(claim, name=NAME, statement=statement, evidence=evidence)
+    plain_words = f"After {longest:,} iterations: {claim.plain_words}"
+    return replace(
+        claim, name=NAME, statement=statement, evidence=evidence, plain_words=plain_words
+    )
 
 
 def _list_other_differences(runs: pd.DataFrame) -> list[str]:

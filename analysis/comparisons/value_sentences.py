@@ -259,17 +259,21 @@ def describe_size_difference(
     if verdict is Verdict.CONTRADICTED:
         larger, smaller = labels
         points = format_amount(contrast)
-        others = [label for label in sizes if label not in labels]
-        # Between the two values that differ, it need not change step by step.
-        each = [
-            f"{format_change(sizes[label])} {locate([label], name)}"
-            for label in others[:MAX_VALUES]
-        ]
-        beside = f" ({', '.join(each)})" if each else ""
         pair = f"{locate([larger], name)} than {locate([smaller], name)}"
-        return f"{subject} is {points} points larger {pair}{beside}."
+        # Between the two values that differ, it need not change step by step.
+        return f"{subject} is {points} points larger {pair} ({_list_sizes(sizes, name)})."
     if verdict is Verdict.REPRODUCED:
         between = "between" if len(sizes) == 2 else "between any two of"
         values = place_values([*sizes], name)
         return f"{subject} differs by less than {margin:g} points {between} {values}."
     return f"Whether {size} depends on the {name} is not settled."
+
+
+def _list_sizes(sizes: Mapping[str, float], name: str) -> str:
+    """Return `8: +57, 16: +57, 32: +29`: the size at each value, without the factor's name."""
+    texts = [
+        f"{label.removeprefix(f'{name} ')}: {format_change(size)}" for label, size in sizes.items()
+    ]
+    rest = len(texts) - MAX_VALUES
+    named = texts if rest <= 0 else [*texts[:MAX_VALUES], f"{rest} more"]
+    return ", ".join(named)

@@ -215,7 +215,7 @@ def test_middle_value_that_behaves_otherwise_is_named(joined):
     )
 
 
-def test_size_names_the_values_between_those_that_differ(joined):
+def test_size_is_stated_at_every_value(joined):
     halves = {20: [1.0, 1.2, 1.1], 56: [30.0, 31.0, 29.0]}
     frame = sweep(joined, v8=WORSE, v16=WORSE, v32=halves)
     sizes = [
@@ -226,7 +226,7 @@ def test_size_names_the_values_between_those_that_differ(joined):
     ]
     assert sizes == [
         "The rise from 20 to 56 layers in plain networks is 28 points larger at width 8 than at"
-        " width 32 (+57 at width 16)."
+        " width 32 (8: +57, 16: +57, 32: +29)."
     ]
 
 
