@@ -14,6 +14,12 @@ PREFIX = "config."
 # Keys of run.json's configuration that belong to no group.
 UNGROUPED_KEYS = ("numerics_version", "seed")
 CONTENT = "data.content"  # identifies the images; only records have it
+# When a run is evaluated and its weights are kept, which does not change its training.
+MEASURING_KEYS = (
+    f"{PREFIX}schedule.evaluate_every",
+    f"{PREFIX}schedule.augmented_every",
+    f"{PREFIX}schedule.snapshots",
+)
 OPEN_GROUPS = ("model.options.", f"{PARENT_KEY}.")  # their keys depend on the network
 
 

@@ -25,7 +25,7 @@ from analysis.condition_labels import (
     name_key,
 )
 from analysis.factors import Factor, Stratum
-from analysis.key_columns import PREFIX
+from analysis.key_columns import MEASURING_KEYS, PREFIX
 from analysis.plain_text import capitalise_first
 
 SAFE_NAME = re.compile(r"(data|model|optim|schedule|precision|parent)([._][a-z0-9]+)+")
@@ -182,6 +182,8 @@ def _introduce(factor: Factor) -> str:
     strata_of: dict[str, list[str]] = {}
     for stratum in factor.strata:
         for follower in stratum.followers:
+            if follower in MEASURING_KEYS:
+                continue
             values = f"{name_key(follower)}: {_describe_follower(follower, stratum)}"
             strata_of.setdefault(values, []).append(stratum.label)
     if not strata_of:

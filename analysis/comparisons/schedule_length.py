@@ -11,19 +11,12 @@ from analysis.claims import judge_degradation
 from analysis.comparisons.base import FactorSection
 from analysis.conditions import find_varying_keys
 from analysis.family_pairs import family_pair
-from analysis.key_columns import PREFIX
+from analysis.key_columns import MEASURING_KEYS, PREFIX
 from analysis.lr_drops import MILESTONES, parse_milestones
 
 SCHEDULE = "config.schedule."
 KEY = f"{SCHEDULE}iterations"
-# These keys may move with the length. When a run is evaluated does not change its training.
-MOVING_WITH_LENGTH = (
-    KEY,
-    MILESTONES,
-    f"{SCHEDULE}evaluate_every",
-    f"{SCHEDULE}augmented_every",
-    f"{SCHEDULE}snapshots",
-)
+MOVING_WITH_LENGTH = (KEY, MILESTONES, *MEASURING_KEYS)
 # Iterations that may be a fraction of the length.
 SCALING_WITH_LENGTH = (f"{SCHEDULE}linear_warmup", f"{SCHEDULE}warmup.max_iterations")
 NAME = "longer training"

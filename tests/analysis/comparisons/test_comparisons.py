@@ -30,6 +30,30 @@ def test_key_that_varies_with_another_is_named(joined):
     assert "projections" not in {claim.name for claim in comparison.claims}
 
 
+def test_key_that_only_measures_is_not_named(joined):
+    """When a run is evaluated, and which of its weights are kept, does not change its training."""
+    frame = joined(
+        *(
+            (
+                BOTH,
+                {
+                    "config.model.width": width,
+                    "config.schedule.evaluate_every": every,
+                    "config.schedule.augmented_every": every,
+                    "config.schedule.snapshots": f"[0, {every}]",
+                },
+            )
+            for width, every in ((8, 100), (16, 200))
+        )
+    )
+    (comparison,) = [
+        comparison
+        for comparison in compare_conditions(frame, {"digits": 2.0})
+        if "width" in comparison.name
+    ]
+    assert comparison.introduction == ""
+
+
 NEW_SECTION = """
 from analysis.claim import Claim, Verdict
 from analysis.comparisons.base import FactorSection
