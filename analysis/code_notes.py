@@ -49,13 +49,12 @@ def describe_published_runs(runs: pd.DataFrame) -> list[str]:
     verified = int((published[CODE_STATE] == CodeState.CURRENT).sum())
     whose = "these are published records"
     if len(published) < len(runs):
-        verb = "is a published record" if len(published) == 1 else "are published records"
-        whose = f"{len(published)} of these {verb}"
-    change = "the code has changed since"
+        verb = "is" if len(published) == 1 else "are"
+        whose = f"{len(published)} of these records {verb} published"
     if verified == len(published):
-        change += "; at publication it gave the same first updates"
+        then = "when they were published, it still reproduced their first updates"
     elif verified:
-        change += f"; at publication it gave the same first updates for {verified} of them"
+        then = f"when they were published, it still reproduced the first updates of {verified}"
     else:
-        change += "; whether it gave the same numbers then was not compared"
-    return [f"{whose}; {change}"]
+        then = "whether it still reproduced them when they were published was not compared"
+    return [f"{whose}; the code has changed since they were trained; {then}"]

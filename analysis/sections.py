@@ -144,18 +144,17 @@ def _name_values(condition: Condition) -> dict[str, Any]:
 
 def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) -> list[Section]:
     """Return a section for each mechanism that was probed in one condition."""
-    condition = f" ({label})" if label else ""
     explanations = explain_mechanisms(frame, margin)
     sections = []
     if explanations:
         degradation = judge_degradation(frame.runs, margin, family_pair(frame.runs))
         degrades = degradation.verdict is Verdict.REPRODUCED
-        sections.append(_build_lead(explanations, condition, suffix, degrades))
+        sections.append(_build_lead(explanations, label, suffix, degrades))
     for explanation in explanations:
         figures = {f"{stem}{suffix}": figure for stem, figure in explanation.figures.items()}
         tables = {f"{explanation.name}{suffix}": explanation.table}
         section = Section(
-            title=f"Why: {explanation.title}{condition}",
+            title=f"Why: {explanation.title}{_in_brackets(label)}",
             margin=None,
             claims=explanation.claims,
             figures=figures,
@@ -175,19 +174,25 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
 
 
 def _build_lead(
-    explanations: list[Explanation], condition: str, suffix: str, degrades: bool
+    explanations: list[Explanation], label: str, suffix: str, degrades: bool
 ) -> Section:
     """Return the section before the mechanisms: what they show together, in a few sentences."""
     items = [item for explanation in explanations for item in explanation.lead_items]
     return Section(
-        title=f"Why: {lead.TITLE}{condition}",
+        title=f"Why: {lead.TITLE}{_in_brackets(label)}",
         margin=None,
         claims=[],
         figures={},
         introduction=lead.write_lead(items, degrades),
         kind="mechanism",
         anchor=f"why-lead{suffix}",
+        condition=label,
     )
+
+
+def _in_brackets(label: str) -> str:
+    """Return the end of a title that names a condition; empty text if there is one condition."""
+    return f" ({label})" if label else ""
 
 
 def _write_anchor(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from analysis.page.certainty import STATED, join_certainties
 from analysis.page.section_views import ClaimView, FigureView, SectionView
@@ -62,6 +64,13 @@ class Outline:
             return ""
         return join_certainties([claim.certainty for claim in self.leading_claims()])
 
+    def own_certainty(self, claim: ClaimView) -> str:
+        """Return how sure a claim of the first screen is, if neither its line nor another says so.
+
+        The line of a decided claim has its bound.
+        """
+        return "" if self.shared_certainty() or claim.is_decided else claim.certainty
+
     def certainty_line(self) -> str:
         """Return how sure the headline is; empty text if each claim below has its own line."""
         if not self.comparisons:
@@ -74,6 +83,11 @@ class Outline:
         return [
             section for section in self.conditions if section.published or section.published_tables
         ]
+
+    def mechanisms_by_condition(self) -> list[tuple[str, list[SectionView]]]:
+        """Return the sections that explain each condition, with the condition."""
+        by_condition = groupby(self.mechanisms, key=attrgetter("condition"))
+        return [(condition, list(sections)) for condition, sections in by_condition]
 
     def find_charted(self, stem: str) -> FigureView | None:
         """Return the first condition's figure of a kind. `stem`: of its file, without a number."""
@@ -89,10 +103,21 @@ class Outline:
         entries.append(Entry("published", "Against the paper"))
         if not self.is_single:
             entries.append(_list_sections("conditions", "Each condition", self.conditions))
-        entries.append(_list_sections("why", "Why", self.mechanisms))
+        entries.append(Entry("why", "Why", self._list_explanations()))
         entries += [Entry("runs", "Every run"), Entry("repeat", "How to repeat it")]
         entries.append(Entry("references", "References"))
         return [entry for entry in entries if entry.anchor not in self._empty_parts()]
+
+    def _list_explanations(self) -> list[Entry]:
+        """Return an entry per mechanism, or, if there are several conditions, per condition."""
+        if self.is_single:
+            entries = [Entry(section.anchor, section.question) for section in self.mechanisms]
+        else:
+            entries = [
+                Entry(sections[0].anchor, condition)
+                for condition, sections in self.mechanisms_by_condition()
+            ]
+        return entries if len(entries) <= MAX_SUBENTRIES else []
 
     def _empty_parts(self) -> set[str]:
         parts = {"comparisons": self.comparisons, "why": self.mechanisms}
@@ -100,5 +125,5 @@ class Outline:
 
 
 def _list_sections(anchor: str, title: str, sections: Sequence[SectionView]) -> Entry:
-    below = [Entry(section.anchor, section.title.removeprefix("Why: ")) for section in sections]
+    below = [Entry(section.anchor, section.title) for section in sections]
     return Entry(anchor, title, below if len(below) <= MAX_SUBENTRIES else ())

@@ -19,6 +19,7 @@ from analysis.published_claims import PUBLISHED, is_about_published_numbers
 from analysis.sections import Section
 
 PIXELS_PER_INCH = 96  # CSS pixels
+WHY = "Why: "  # the beginning of a mechanism's title
 MAX_TABLE_ROWS = 200  # the CSV file beside the page has all rows
 WIDE_PICTURE = Markup('<div class="picture" tabindex="0" role="group" aria-label="Figure">{}</div>')
 # The width is that of a phone, which the style sheet's breakpoint for phones includes.
@@ -33,7 +34,8 @@ class ClaimView:
     """A claim as a card: its name, badge and plain line, with the evidence folded.
 
     `is_question`: whether the statement asks, instead of claiming. `remedy`: what may settle it,
-    and `certainty`: how sure the outcome is; both may be empty text. `decided_by`: the estimate and
+    and `certainty`: how sure the outcome is; both may be empty text. `is_decided`: whether the
+    claim is reproduced or contradicted by an effect that matters. `decided_by`: the estimate and
     the bound on which the verdict rests; empty text if nothing could be tested. `states_something`:
     whether the headline says with confidence what it found, of all values of a key or of some.
     """
@@ -45,6 +47,7 @@ class ClaimView:
     decided_by: str
     remedy: str
     certainty: str
+    is_decided: bool
     states_something: bool
     badge: Badge
     evidence: Evidence
@@ -80,9 +83,14 @@ class TableView:
 
 @dataclass(frozen=True)
 class SectionView:
-    """The parts of a section that the template shows."""
+    """The parts of a section that the template shows.
+
+    `question`: the title of a mechanism without its condition, which a heading above it names.
+    """
 
     title: str
+    condition: str
+    question: str
     anchor: str
     introduction: str
     details: str
@@ -117,6 +125,8 @@ def view_section(section: Section, anchor: str, pictures: PagePictures, seeds: s
     figures = _view_figures(section, pictures)
     return SectionView(
         title=section.title,
+        condition=section.condition,
+        question=section.title.removeprefix(WHY).removesuffix(f" ({section.condition})"),
         anchor=anchor,
         introduction=section.introduction,
         details=section.details,
@@ -169,6 +179,7 @@ def view_claim(claim: Claim, seeds: str, introduction: str = "") -> ClaimView:
         decided_by=end_sentence(claim.decisive_line) if is_tested else "",
         remedy=describe_remedy(claim),
         certainty=describe_certainty(claim, claim.measured_seeds or seeds),
+        is_decided=is_decided and not claim.is_negligible,
         states_something=is_decided or (isinstance(claim, Finding) and claim.states_values),
         badge=build_badge(claim),
         evidence=arrange_evidence(claim, plain_line),

@@ -174,11 +174,11 @@ def changed_code(monkeypatch):
     [
         (
             CodeState.CURRENT,
-            "the code has changed since; at publication it gave the same first updates",
+            "when they were published, it still reproduced their first updates",
         ),
         (
             CodeState.UNVERIFIED,
-            "the code has changed since; whether it gave the same numbers then was not compared",
+            "whether it still reproduced them when they were published was not compared",
         ),
     ],
 )
@@ -188,14 +188,16 @@ def test_changed_code_keeps_the_published_state(record, tmp_path, changed_code, 
     assert list(runs["code"]) == [state]
     assert describe_outdated_runs(runs) == describe_unverified_runs(runs) == []
     (note,) = describe_published_runs(runs)
-    assert note == f"these are published records; {comparison}"
+    assert note == (
+        f"these are published records; the code has changed since they were trained; {comparison}"
+    )
 
 
 def test_comparison_of_some_published_runs_is_counted():
     runs = pd.DataFrame({"code": ["current", "unverified", "outdated"], "published": "changed: x"})
     (note,) = describe_published_runs(runs)
-    assert note.startswith("2 of these are published records; the code has changed since")
-    assert "the same first updates for 1 of them" in note
+    assert note.startswith("2 of these records are published; the code has changed since")
+    assert note.endswith("it still reproduced the first updates of 1")
 
 
 def test_unchanged_code_needs_no_note(record, tmp_path):

@@ -61,3 +61,16 @@ def test_headline_of_a_comparison_is_certain_if_it_states_something(stated, line
     outline = Outline([SimpleNamespace(claims=claims)], conditions=[], mechanisms=[])
     assert outline.certainty_line() == line
     assert outline.shared_certainty() == ""
+
+
+def test_decided_claim_beside_an_open_one_does_not_repeat_its_confidence():
+    sure, unsure = (
+        SimpleNamespace(certainty=text, is_decided=is_decided)
+        for text, is_decided in (("Sure.", True), ("Not settled.", False))
+    )
+    outline = Outline([], [SimpleNamespace(claims=[sure, unsure])], mechanisms=[])
+    assert outline.own_certainty(sure) == ""
+    assert outline.own_certainty(unsure) == "Not settled."
+    equal = Outline([], [SimpleNamespace(claims=[sure, sure])], mechanisms=[])
+    assert equal.certainty_line() == "Each verdict below: sure."
+    assert equal.own_certainty(sure) == ""
