@@ -160,6 +160,8 @@ def test_report_follows_a_sweep_with_failed_runs(clone):
         ("device=cuda", "device"),
         ("LR=0.1", "LR"),
         ("dtype=bf16", "dtype"),
+        ("GPUS=8", "GPUS"),
+        ("OPTIMIZER=adam", "OPTIMIZER"),
         ("early=3", "early"),
         ("RUN=echo", "RUN"),
     ],

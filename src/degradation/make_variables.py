@@ -18,6 +18,27 @@ FOLDER = Path(__file__).resolve().parents[2]
 GROUPS = ("data", "model", "optim", "precision", "probes", "schedule")
 # Other Makefiles have these names, although they resemble some of this one
 COMMON = {"AR", "ARCH", "ARFLAGS", "AS", "CFLAGS", "PATH", "TAGS", "TARGET", "TARGETS"}
+# What other tools call a key of conf/, or several keys of one name
+SYNONYMS = {
+    "BATCH",
+    "CLUSTER",
+    "DATASET",
+    "DEVICES",
+    "ENTITY",
+    "EPOCHS",
+    "GPU",
+    "GPUS",
+    "ITERS",
+    "LAYERS",
+    "MODELS",
+    "NGPUS",
+    "NUM_GPUS",
+    "OPTIMISER",
+    "OPTIMIZER",
+    "PROJECT",
+    "STEPS",
+    "WANDB",
+}
 
 
 def find_mistakes(allowed: list[str], names: list[str]) -> list[str]:
@@ -28,7 +49,7 @@ def find_mistakes(allowed: list[str], names: list[str]) -> list[str]:
         close = difflib.get_close_matches(name.upper(), allowed, n=1)
         if close and name not in COMMON:
             mistakes.append(f"{name} (did you mean {close[0]}?)")
-        elif "." in name or {name, name.lower()} & reserved:
+        elif "." in name or {name, name.lower()} & reserved or name.upper() in SYNONYMS:
             mistakes.append(name)
     return mistakes
 
