@@ -149,7 +149,7 @@ def test_truncated_checkpoint_restarts_the_run(tiny, undisturbed, monkeypatch, c
 
 
 def not_sealed(saved):
-    """Like the first release: without a checksum, so that corruption could not be detected."""
+    """Without a checksum, so that corruption could not be detected."""
     return serialization.dump(saved)
 
 

@@ -24,6 +24,10 @@ class CorruptData(Exception):
     """Content that differs from what was written. The message follows the file's name."""
 
 
+class MissingChecksum(CorruptData):
+    """A document without a checksum."""
+
+
 # --- documents
 
 
@@ -41,20 +45,20 @@ def format_document(values: Row) -> bytes:
     return json.dumps(values, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def decode_document(content: bytes) -> tuple[Row, bool]:
-    """Return the values of a document, and whether they carry a checksum.
+def decode_document(content: bytes) -> Row:
+    """Return the values of a document without their checksum.
 
-    Documents of the first release have none. Raises CorruptData, also if only the layout differs.
+    Raises CorruptData, also if only the layout differs, and MissingChecksum.
     """
     values = from_json(content)
     if not isinstance(values, dict):
         raise CorruptData("is not the JSON that was written")
     if DIGEST not in values:
-        return values, False
+        raise MissingChecksum("lacks its checksum")
     digest = values.pop(DIGEST)
     if digest != _digest(values) or not _is_laid_out(content, {**values, DIGEST: digest}):
         raise CorruptData("does not match its own checksum")
-    return values, True
+    return values
 
 
 def _is_laid_out(content: bytes, values: Row) -> bool:

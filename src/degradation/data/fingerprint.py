@@ -91,9 +91,7 @@ def _digest_images(images: list[tuple[bytes, Path]]) -> str:
 def _read_cached_digest(cache_file: Path, listing: str) -> str | None:
     """Return the digest cached for this listing, or None; a corrupt file is logged."""
     try:
-        document, has_checksum = decode_document(read_file(cache_file))
-        if not has_checksum:
-            raise CorruptData("has no checksum (corrupt, or written by an earlier release)")
+        document = decode_document(read_file(cache_file))
     except FileNotFoundError:
         return None
     except (OSError, CorruptData) as error:

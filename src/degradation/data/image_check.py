@@ -95,10 +95,10 @@ def _list_marker_folders(root: Path) -> list[Path]:
 
 def _is_valid(marker: Path, content: Mapping[str, object]) -> bool:
     try:
-        document, has_checksum = decode_document(read_file(marker))
+        document = decode_document(read_file(marker))
     except (OSError, CorruptData):
         return False
-    return has_checksum and all(document.get(key) == value for key, value in content.items())
+    return all(document.get(key) == value for key, value in content.items())
 
 
 @contextmanager

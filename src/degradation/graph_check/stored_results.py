@@ -110,11 +110,11 @@ def read_result(path: Path | None, key: ResultKey) -> dict[str, str | None] | No
     if path is None:
         return None
     try:
-        document, has_checksum = decode_document(read_file(path))
+        document = decode_document(read_file(path))
     except (OSError, CorruptData):
         return None
     fault = document.get(FAULT)
-    if not has_checksum or document.get("key") != key or not isinstance(fault, str | None):
+    if document.get("key") != key or not isinstance(fault, str | None):
         return None
     return {FAULT: fault}
 

@@ -90,9 +90,7 @@ def is_manifest(values: Any) -> TypeGuard[Manifest]:
         return False
     if PUBLISHED in values and not _is_publication(values[PUBLISHED]):
         return False
-    return _are_file_fingerprints(values.get("files")) and _are_checksums(
-        values.get(PROBES_FILE, [])
-    )
+    return _are_file_fingerprints(values.get("files")) and _are_checksums(values.get(PROBES_FILE))
 
 
 def _is_publication(value: Any) -> bool:

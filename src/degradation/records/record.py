@@ -29,7 +29,6 @@ from degradation.records.schema import (
     MANIFEST,
     OUTCOME,
     PROBES_FILE,
-    READABLE_VERSIONS,
     RUN_FILE,
     SCHEMA_VERSION,
     RecordError,
@@ -59,30 +58,21 @@ class Record(RecordFiles):
         Raises:
             RecordError: run.json holds other values.
         """
+        document = {"schema_version": SCHEMA_VERSION, **metadata}
         content = self._read_if_exists(RUN_FILE)
         if content is not None:
             try:
-                existing = self._decode_existing_metadata(content)
+                existing = self._decode_document(RUN_FILE, content)
             except CorruptData as problem:
                 log.warning("%s: %s %s; it is written again", self.run_id, RUN_FILE, problem)
             else:
-                if _contains(metadata, existing):
+                if _contains(document, existing):
                     return fingerprint(content)
                 raise RecordError(
                     f"{self.path(RUN_FILE)}: holds other values than this run with the same id;"
                     " move it away"
                 )
-        document = {"schema_version": SCHEMA_VERSION, **metadata}
         return self.write(RUN_FILE, encode_document(document))
-
-    def _decode_existing_metadata(self, content: bytes) -> Row:
-        """Return the values without the schema version. Raises CorruptData."""
-        values = self._decode_document(RUN_FILE, content)
-        version = values.pop("schema_version")
-        # Version 1 has no checksum of its own, so DONE, if it exists, must match.
-        if version == READABLE_VERSIONS[0] and not self._matches_manifest(RUN_FILE, content):
-            raise CorruptData(f"differs from the one in {DONE_FILE}")
-        return values
 
     def read_metadata(self) -> Row:
         """Return the values of run.json, with `schema_version`."""
@@ -156,14 +146,13 @@ class Record(RecordFiles):
         with suppress(FileNotFoundError):
             shutil.rmtree(self.path(LANDSCAPE_DIR))
 
-    def read_training_probes(self) -> list[Row] | None:
-        """Return the rows of probes.jsonl from training, or None if the manifest lacks them.
-
-        Rows that were measured after training are excluded.
-        """
-        checksums = (self.read_manifest() or {}).get(PROBES_FILE)
-        if checksums is None:
-            return None
+    def read_training_probes(self) -> list[Row]:
+        """Return the rows of probes that training measured, of a finished or an unfinished run."""
+        manifest = self.read_manifest()
+        if manifest is None:
+            # Others are added only after the run has finished.
+            return self.valid_prefix(PROBES_FILE)
+        checksums = manifest[PROBES_FILE]
         return [row for row in self.valid_rows(PROBES_FILE) if row_checksum(row) in checksums]
 
     def count_lost_probes(self) -> int:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from degradation.checksums import CorruptData, Row, decode_document
+from degradation.checksums import CorruptData, MissingChecksum, Row, decode_document, from_json
 from degradation.durable_io import TEMPORARY, append_line, read_file, write_atomically
 from degradation.records.archive import Archive, find_archive
 from degradation.records.manifest import Manifest, fingerprint, is_manifest
 from degradation.records.row_integrity import decode_row, encode_row
-from degradation.records.schema import DONE_FILE, LANDSCAPE_DIR, READABLE_VERSIONS, RecordError
+from degradation.records.schema import DONE_FILE, LANDSCAPE_DIR, SCHEMA_VERSION, RecordError
 from degradation.registry import VISIBLE
 
 
@@ -106,19 +106,25 @@ class RecordFiles:
     def _decode_document(self, name: str, content: bytes) -> Row:
         """Return the values of a document.
 
-        Raises CorruptData, and RecordError if its schema version cannot be read.
+        Raises CorruptData, and RecordError if it has another schema version.
         """
-        values, has_checksum = decode_document(content)
+        try:
+            values = decode_document(content)
+        except MissingChecksum:
+            # Another version may have no checksums; its files must not be overwritten as corrupt.
+            self._check_schema_version(name, from_json(content))
+            raise
+        self._check_schema_version(name, values)
+        return values
+
+    def _check_schema_version(self, name: str, values: Row) -> None:
+        """Raise RecordError unless this code reads the schema version of a document."""
         version = values.get("schema_version")
-        if version not in READABLE_VERSIONS:
-            readable = ", ".join(map(str, READABLE_VERSIONS))
+        if version != SCHEMA_VERSION:
             raise RecordError(
-                f"{self.path(name)}: schema version {version!r}, this code reads {readable};"
+                f"{self.path(name)}: schema version {version!r}, this code reads {SCHEMA_VERSION};"
                 " read it with the release that wrote it, or set another record_root"
             )
-        if version != READABLE_VERSIONS[0] and not has_checksum:
-            raise CorruptData("lacks its checksum")
-        return values
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files of a killed attempt. The caller holds the run's lock.

@@ -42,8 +42,7 @@ def _read_token(path: Path) -> str | None:
     except OSError:
         return None
     row = decode_row(content) or {}
-    bare_token = content.decode(errors="replace")  # the first release wrote only the digits
-    token = str(row.get(TOKEN_KEY, bare_token))
+    token = str(row.get(TOKEN_KEY))
     if TOKEN_PATTERN.fullmatch(token):  # the token becomes a part of file names
         return token
     log.warning("%s: corrupt; W&B runs of this record root get a new token", path)

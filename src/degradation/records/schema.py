@@ -5,7 +5,6 @@ from enum import StrEnum
 from degradation.errors import UserError
 
 SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # version 1: run.json and DONE carry no checksum of their own
 
 # Written once; `degradation.records.metadata` describes its keys.
 RUN_FILE = "run.json"

@@ -1,12 +1,12 @@
 """Convert a record into W&B runs: one of the training run, and one of the probes measured later."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from degradation.checksums import Row
-from degradation.config import Config, probe_iterations
-from degradation.metrics import ITERATION, PLATEAUS
+from degradation.config import Config
+from degradation.metrics import ITERATION
 from degradation.records.record import Record
 from degradation.records.schema import METRICS_FILE, PROBE, PROBES_FILE, TABLE
 from degradation.tracking.wandb_identity import build_init_arguments
@@ -50,7 +50,7 @@ def _get_iteration(row: Row) -> int:
 def read_training_run(config: Config, record: Record) -> WandbRunData:
     """Return the W&B run of a training run. Raises RecordError."""
     metrics = record.valid_prefix(METRICS_FILE)
-    rows = merge_by_iteration(metrics, _read_training_probes(config, record))
+    rows = merge_by_iteration(metrics, record.read_training_probes())
     is_finished = record.outcome() is not None
     init_arguments = build_init_arguments(config, record, _read_metadata(record))
     return WandbRunData(init_arguments, rows, exit_code=0 if is_finished else 1)
@@ -77,39 +77,10 @@ def read_probe_run(config: Config, record: Record) -> WandbRunData:
 def read_wandb_runs(config: Config, record: Record) -> list[WandbRunData]:
     """Return the W&B runs of a record that have rows: none, one or two. Raises RecordError."""
     runs = [read_training_run(config, record)]
-    training_probes = _read_training_probes(config, record)
+    training_probes = record.read_training_probes()
     if len(record.valid_rows(PROBES_FILE)) > len(training_probes):
         runs.append(read_probe_run(config, record))
     return [run for run in runs if run.rows]
-
-
-def _read_training_probes(config: Config, record: Record) -> list[Row]:
-    """Return the rows of probes that training measured, of a finished or an unfinished run.
-
-    The manifest of an earlier release does not list them. They are then the first row of each probe
-    that training measures, at each iteration at which it measures.
-    """
-    listed = record.read_training_probes()
-    if listed is not None:
-        return listed
-    if record.outcome() is None:
-        return record.valid_prefix(PROBES_FILE)  # probes are added only after the run has finished
-    metrics = record.valid_prefix(METRICS_FILE)
-    iterations = {*probe_iterations(config), *_plateau_iterations(metrics)}
-    rows: dict[tuple[str, int], Row] = {}
-    for row in record.valid_rows(PROBES_FILE):
-        if row[PROBE] in config.probes.training and row[ITERATION] in iterations:
-            rows.setdefault((row[PROBE], row[ITERATION]), row)
-    return list(rows.values())
-
-
-def _plateau_iterations(metrics: list[Row]) -> Iterator[int]:
-    """Yield the iterations after which a plateau of the error lowered the learning rate."""
-    count = 0
-    for row in metrics:
-        if row.get(PLATEAUS, 0) > count:
-            count = row[PLATEAUS]
-            yield row[ITERATION]
 
 
 def _read_metadata(record: Record) -> Row:
