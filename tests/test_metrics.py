@@ -28,7 +28,6 @@ def test_every_metric_has_a_constant_and_a_meaning():
     for name, metric in METRICS.items():
         assert metric.name == name
         assert metric.unit in VALUES
-        assert metric.split in (None, "train", "test", "validation")
         assert metric.label
         assert metric.description
 

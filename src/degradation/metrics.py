@@ -12,7 +12,6 @@ from typing import Any
 
 PERCENT, NATS, ITERATIONS, COUNT, RATE = "percent", "nats", "iterations", "count", "1"
 INTEGER_UNITS = (ITERATIONS, COUNT)
-TRAIN, TEST, VALIDATION = "train", "test", "validation"
 
 # Whether the row of an iteration contains a metric, given the run's configuration as in run.json.
 RowCondition = Callable[[Mapping[str, Any], int], bool]
@@ -66,8 +65,6 @@ class Metric:
     Attributes:
         name: the key in a row, `group/name` as W&B groups its panels.
         unit: PERCENT, NATS (mean cross-entropy), ITERATIONS, COUNT or RATE.
-        split: the images it is measured on: TRAIN, TEST or VALIDATION, or None if it needs no
-            images.
         label: what tables and figures call it.
         description: how it is measured.
         condition: whether a row contains it.
@@ -78,7 +75,6 @@ class Metric:
 
     name: str
     unit: str
-    split: str | None
     label: str
     description: str
     condition: RowCondition = _always
@@ -111,7 +107,6 @@ ITERATION = _define(
     Metric(
         "iteration",
         unit=ITERATIONS,
-        split=None,
         label="iteration",
         description="number of updates so far",
         required=True,
@@ -121,7 +116,6 @@ LR = _define(
     Metric(
         "lr",
         unit=RATE,
-        split=None,
         label="learning rate",
         description="learning rate of the last update",
         condition=_after_first_update,
@@ -133,7 +127,6 @@ RUNNING_ERROR = _define(
     Metric(
         "train/running_error",
         unit=PERCENT,
-        split=TRAIN,
         label="running training error",
         description="error on the augmented batches since the previous row, in train mode",
         condition=_after_first_update,
@@ -143,7 +136,6 @@ RUNNING_LOSS = _define(
     Metric(
         "train/running_loss",
         unit=NATS,
-        split=TRAIN,
         label="running training loss",
         description="loss on the augmented batches since the previous row, in train mode",
         condition=_after_first_update,
@@ -155,7 +147,6 @@ AUGMENTED_ERROR = _define(
     Metric(
         "train/augmented_error",
         unit=PERCENT,
-        split=TRAIN,
         label="augmented training error",
         description="error on augmented training images",
         condition=_when_augmented_is_measured,
@@ -165,7 +156,6 @@ AUGMENTED_LOSS = _define(
     Metric(
         "train/augmented_loss",
         unit=NATS,
-        split=TRAIN,
         label="augmented training loss",
         description="loss on augmented training images",
         condition=_when_augmented_is_measured,
@@ -176,7 +166,6 @@ CLEAN_ERROR = _define(
     Metric(
         "train/clean_error",
         unit=PERCENT,
-        split=TRAIN,
         label="clean training error",
         description="error on unaugmented training images",
         required=True,
@@ -186,7 +175,6 @@ CLEAN_LOSS = _define(
     Metric(
         "train/clean_loss",
         unit=NATS,
-        split=TRAIN,
         label="clean training loss",
         description="loss on unaugmented training images",
         nullable=True,
@@ -196,7 +184,6 @@ TEST_ERROR = _define(
     Metric(
         "test/error",
         unit=PERCENT,
-        split=TEST,
         label="test error",
         description="error on the test images",
         required=True,
@@ -206,7 +193,6 @@ TEST_LOSS = _define(
     Metric(
         "test/loss",
         unit=NATS,
-        split=TEST,
         label="test loss",
         description="loss on the test images",
         nullable=True,
@@ -216,7 +202,6 @@ VALIDATION_ERROR = _define(
     Metric(
         "validation/error",
         unit=PERCENT,
-        split=VALIDATION,
         label="validation error",
         description="error on the held-out training images",
         condition=_with_validation_images,
@@ -226,7 +211,6 @@ VALIDATION_LOSS = _define(
     Metric(
         "validation/loss",
         unit=NATS,
-        split=VALIDATION,
         label="validation loss",
         description="loss on the held-out training images",
         condition=_with_validation_images,
@@ -237,7 +221,6 @@ TEN_CROP_ERROR = _define(
     Metric(
         "test/ten_crop_error",
         unit=PERCENT,
-        split=TEST,
         label="ten-crop test error",
         description="error of the class probabilities averaged over ten crops",
         condition=_with_ten_crop,
@@ -247,7 +230,6 @@ TEN_CROP_TOP5_ERROR = _define(
     Metric(
         "test/ten_crop_top5_error",
         unit=PERCENT,
-        split=TEST,
         label="ten-crop top-5 test error",
         description="top-5 error of the class probabilities averaged over ten crops",
         condition=_with_ten_crop,
@@ -259,7 +241,6 @@ WARMUP_END = _define(
     Metric(
         "schedule/warmup_end",
         unit=ITERATIONS,
-        split=None,
         label="end of the warm-up",
         description="iteration at which the warm-up ended; absent from earlier rows",
         condition=_with_warmup,
@@ -270,7 +251,6 @@ PLATEAUS = _define(
     Metric(
         "schedule/plateaus",
         unit=COUNT,
-        split=None,
         label="learning-rate drops at plateaus",
         description="number of times the learning rate was lowered at a plateau of the error",
         condition=_with_plateau,
