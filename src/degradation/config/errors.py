@@ -3,6 +3,7 @@
 import unicodedata
 from typing import Any
 
+from degradation.config.dotted_keys import select
 from degradation.errors import UserError
 
 MAX_QUOTED_CHARACTERS = 80
@@ -40,14 +41,6 @@ def quote(value: Any) -> str:
     if len(text) <= MAX_QUOTED_CHARACTERS:
         return text
     return f"{text[:MAX_QUOTED_CHARACTERS]}... ({len(text)} characters)"
-
-
-def select(config: Any, name: str) -> Any:
-    """Return the value of a dotted key, or None if the section that holds it is null."""
-    value = config
-    for attribute in name.split("."):
-        value = getattr(value, attribute) if value is not None else None
-    return value
 
 
 def not_allowed(config: Any, name: str, allowed: str) -> ConfigError:

@@ -11,7 +11,8 @@ from degradation.config.architecture import (
     layers_per_unit,
     smallest_map_side,
 )
-from degradation.config.errors import ConfigError, not_allowed, quote, select
+from degradation.config.dotted_keys import select
+from degradation.config.errors import ConfigError, not_allowed, quote
 from degradation.config.options import declared_options, describe_allowed, is_allowed
 from degradation.config.rules import Registered
 from degradation.config.schedule_checks import check_schedule

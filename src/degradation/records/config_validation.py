@@ -1,12 +1,12 @@
 """Checks of the configuration in run.json, by the types and the rules of the schema."""
 
-from collections.abc import Iterator
 from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from degradation.checksums import Row
 from degradation.config import Config
+from degradation.config.dotted_keys import flatten
 from degradation.config.errors import quote
 from degradation.config.keys import split_optional
 from degradation.config.schema import KEYS
@@ -46,18 +46,9 @@ def config_columns(config: Row) -> dict[str, Any]:
     A list becomes text, so that each column holds scalars.
     """
     columns = {}
-    for key, value in _flatten("", config):
+    for key, value in flatten(config):
         columns[f"config.{key}"] = str(value) if isinstance(value, list) else value
     return columns
-
-
-def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the dotted key and the value of every leaf."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flatten(f"{prefix}{key}.", value)
-        else:
-            yield f"{prefix}{key}", value
 
 
 def find_config_problem(config: Any) -> str | None:
@@ -71,7 +62,7 @@ def find_config_problem(config: Any) -> str | None:
     mistyped = find_mistyped_key(config, Config, "")
     if mistyped is not None:
         return f"config.{mistyped} is invalid"
-    return _find_value_problem(dict(_flatten("", config)))
+    return _find_value_problem(dict(flatten(config)))
 
 
 def _find_value_problem(values: dict[str, Any]) -> str | None:

@@ -1,10 +1,10 @@
 """Swept keys that change no run: their values give the same run, which is trained only once."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from degradation.config import Config, family
+from degradation.config.dotted_keys import flatten
 from degradation.run_id import identify_without_data, run_id_prefix
 from degradation.single_warnings import warn_once
 
@@ -35,7 +35,7 @@ def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
     run_ids = [identify_without_data(config) for config in configs]
     if len(set(run_ids)) == len(configs):
         return {}
-    rows = [dict(_list_values(config)) for config in configs]
+    rows = [_list_values(config) for config in configs]
     names: dict[str, None] = {}  # a set that keeps its order
     for row in rows:
         names |= dict.fromkeys(row)
@@ -65,13 +65,6 @@ def _readable_id(config: Config) -> str:
     return run_id_prefix(family(config.model), config.model.depth, config.seed)
 
 
-def _list_values(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted name and the value, as text, of each key."""
-    for field in fields(section):
-        name, value = f"{prefix}{field.name}", getattr(section, field.name)
-        if is_dataclass(value):
-            yield from _list_values(value, f"{name}.")
-        elif isinstance(value, dict):
-            yield from ((f"{name}.{key}", repr(item)) for key, item in value.items())
-        else:
-            yield name, repr(value)
+def _list_values(config: Config) -> dict[str, str]:
+    """Return the value of each key, as text, by its dotted name."""
+    return {key: repr(value) for key, value in flatten(asdict(config))}

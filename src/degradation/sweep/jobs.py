@@ -14,7 +14,7 @@ from pathlib import Path
 from omegaconf import DictConfig, open_dict
 
 from degradation.config import Config, ConfigError, Data, family, quote, read
-from degradation.config.errors import select
+from degradation.config.dotted_keys import select
 from degradation.counting import format_count
 from degradation.data.downloads import fetch_once, find_file_set
 from degradation.data.image_check import check_images

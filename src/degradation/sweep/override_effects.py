@@ -5,7 +5,7 @@ An experiment's own values replace those of an option that is chosen beside it, 
 line, and no error: the runs are what the configuration says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from degradation.config import Config, ConfigError
 from degradation.config.composition import compose_overrides
+from degradation.config.dotted_keys import flatten
 from degradation.config.overrides import EXPERIMENT, list_swept_options
 from degradation.config.schema import KEYS
 from degradation.run_id import UNHASHED_DATA_KEYS, identify_without_data
@@ -122,8 +123,11 @@ def _warn_about_kept_values(
         experiment: the experiment as an override.
     """
     kept_values = []
-    for key, value in _list_leaves(alone.get(group), group):
-        chosen = _select(composed, key)
+    section = _to_values(alone).get(group)
+    own_values = flatten(section, f"{group}.") if isinstance(section, dict) else ()
+    composed_values = _to_values(composed)
+    for key, value in own_values:
+        chosen = _select(composed_values, key)
         if chosen not in (value, UNKNOWN) and not _is_overridden(key, overridden):
             kept_values.append(f"{key} ({chosen})")
     if kept_values:
@@ -145,7 +149,7 @@ def warn_about_ineffective_overrides(
     if not values:
         return
     others = [_get_text(item) for item in fixed if item not in values]
-    without = compose_overrides(config_name, others)
+    without = _to_values(compose_overrides(config_name, others))
     for override in values:
         key = override.key_or_group
         before = _select(without, key)
@@ -188,23 +192,18 @@ def _sets_a_hashed_value(override: Override) -> bool:
     return key.partition(".")[0] in HASHED_SECTIONS and key not in UNHASHED_DATA_KEYS
 
 
-def _list_leaves(section: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yield the dotted name and the value of each key of a composed section."""
-    if not isinstance(section, DictConfig):
-        return
-    values = OmegaConf.to_container(section, resolve=False)
+def _to_values(composed: DictConfig) -> dict[Any, Any]:
+    """Return a composition as nested dictionaries."""
+    values = OmegaConf.to_container(composed, resolve=False)
     assert isinstance(values, dict)
-    for name, value in values.items():
-        dotted = f"{prefix}.{name!s}"
-        if isinstance(value, dict):
-            yield from _list_leaves(section[name], dotted)
-        else:
-            yield dotted, value
+    return values
 
 
-def _select(composed: DictConfig, key: str) -> Any:
-    """Return the value of a key as it is composed, or UNKNOWN if there is none."""
-    values: Any = OmegaConf.to_container(composed, resolve=False)
+def _select(values: Any, key: str) -> Any:
+    """Return the value or the section of a dotted key, or UNKNOWN if there is none.
+
+    `values`: nested dictionaries, as `_to_values` returns them.
+    """
     for name in key.split("."):
         if not isinstance(values, dict) or name not in values:
             return UNKNOWN

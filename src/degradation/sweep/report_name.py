@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from degradation.config import Config, quote_text
+from degradation.config.dotted_keys import select
 from degradation.config.rules import MAX_NAME_CHARACTERS
 from degradation.config.schema import KEYS
 from degradation.data.fingerprint import data_fingerprint
@@ -127,7 +128,7 @@ def _list_values(key: str, runs: Sequence[SweepRun]) -> list[str]:
         return []
     values: dict[str, Any] = {}
     for run in runs:
-        value = _find_value(run.config, key)
+        value = select(run.config, key)
         values[repr(value)] = value
     return [_format_value(value) for value in sorted(values.values(), key=_sort_key)]
 
@@ -138,13 +139,6 @@ def _list_options(override: Override) -> list[str]:
         return ["removed"]
     text = (override.input_line or "").partition("=")[2]
     return sorted(value.strip() for value in text.split(","))
-
-
-def _find_value(config: Config, key: str) -> Any:
-    value: Any = config
-    for name in key.split("."):
-        value = getattr(value, name, None)
-    return value
 
 
 def _format_value(value: Any) -> str:
