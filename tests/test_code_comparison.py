@@ -26,7 +26,7 @@ from degradation.code_comparison import (
 )
 from degradation.config import ConfigError
 from degradation.data import loaders
-from degradation.data.augment import Offsets, draw_offsets
+from degradation.data.augment import draw_offsets
 from degradation.models.blocks import Block
 from degradation.records.schema import (
     ATTEMPTS_FILE,
@@ -64,7 +64,7 @@ def reorder_draws(monkeypatch):
     def draw_flips_first(batch_size, data, generator):
         flip = torch.rand(batch_size, generator=generator) < 0.5
         offsets = draw_offsets(batch_size, data, generator)
-        return Offsets(offsets.row, offsets.column, flip & data.flip)
+        return torch.cat([offsets[:2], (flip & data.flip).long()[None]])
 
     monkeypatch.setattr(loaders, "draw_offsets", draw_flips_first)
 

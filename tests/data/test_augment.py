@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from degradation.data.augment import ImageBatches, Offsets, compute_statistics, draw_offsets
+from degradation.data.augment import ImageBatches, compute_statistics, draw_offsets
 from degradation.data.datasets import Split
 from degradation.data.random_streams import build_generator
 
@@ -32,11 +32,9 @@ def test_gather_equals_pad_crop_flip(split, data, normalisation):
     batches = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     indices = torch.tensor([3, 3, 7, 19, 0, 5])
     offsets = draw_offsets(len(indices), data(pad=2, flip=True), torch.Generator().manual_seed(0))
-    batch, labels = batches.augmented_batch(indices, offsets)
+    batch, labels = batches.augmented_batch(torch.cat([indices[None], offsets]))
     assert labels.tolist() == split.labels[indices].tolist()
-    for image, index, row, column, flip in zip(
-        batch, indices, *vars(offsets).values(), strict=True
-    ):
+    for image, index, row, column, flip in zip(batch, indices, *offsets, strict=True):
         normalised = (split.images[index].float() - mean) / deviation
         padded = F.pad(normalised, (2, 2, 2, 2))  # zeros: the mean image
         expected = padded[:, 2 + row : 10 + row, 2 + column : 10 + column]
@@ -50,10 +48,8 @@ def test_black_padding_is_normalised_too(split, data, normalisation):
     batches = ImageBatches(split, mean, deviation, torch.device("cpu"), "after_padding")
     indices = torch.arange(20)
     offsets = draw_offsets(20, data(pad=2, flip=True), torch.Generator().manual_seed(0))
-    batch, _ = batches.augmented_batch(indices, offsets)
-    for image, index, row, column, flip in zip(
-        batch, indices, *vars(offsets).values(), strict=True
-    ):
+    batch, _ = batches.augmented_batch(torch.cat([indices[None], offsets]))
+    for image, index, row, column, flip in zip(batch, indices, *offsets, strict=True):
         padded = F.pad(split.images[index].float(), (2, 2, 2, 2))
         crop = padded[:, 2 + row : 10 + row, 2 + column : 10 + column]
         expected = ((crop.flip(2) if flip else crop) - mean) / deviation
@@ -62,16 +58,18 @@ def test_black_padding_is_normalised_too(split, data, normalisation):
 
 def test_each_image_draws_its_own_crop_from_all_offsets(data):
     offsets = draw_offsets(500, data(pad=1, flip=True), build_generator(0, "augmentation", 3))
-    assert set(offsets.row.tolist()) == set(offsets.column.tolist()) == {-1, 0, 1}
-    assert 150 < offsets.flip.sum() < 350
-    assert not (offsets.row == offsets.column).all()
+    row, column, flip = offsets
+    assert set(row.tolist()) == set(column.tolist()) == {-1, 0, 1}
+    assert set(flip.tolist()) == {0, 1}
+    assert 150 < flip.sum() < 350
+    assert not (row == column).all()
 
 
 def test_without_pad_and_flip_images_are_unchanged(split, data):
     mean, deviation = compute_statistics(split.images, "channel")
     batches = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     unchanged = draw_offsets(20, data(pad=0, flip=False), torch.Generator())
-    batch, _ = batches.augmented_batch(torch.arange(20), unchanged)
+    batch, _ = batches.augmented_batch(torch.cat([torch.arange(20)[None], unchanged]))
     assert torch.equal(batch, batches.eval_batch(0, 20)[0])
 
 
@@ -99,8 +97,8 @@ def test_pixel_normalisation_subtracts_the_per_pixel_mean_only(split):
 def test_padding_is_the_mean_image(split):
     mean, deviation = compute_statistics(split.images, "pixel")
     batches = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
-    down = Offsets(torch.tensor([4]), torch.tensor([0]), torch.tensor([False]))
-    batch, _ = batches.augmented_batch(torch.tensor([0]), down)
+    first_image_down = torch.tensor([[0], [4], [0], [0]])
+    batch, _ = batches.augmented_batch(first_image_down)
     assert torch.equal(batch[0, :, 4:], torch.zeros(3, 4, 8))
     assert bool((batch[0, :, :4] != 0).any())
 

@@ -45,9 +45,8 @@ def test_offsets_are_those_of_earlier_records(tiny):
     expected = []
     for start in range(0, 1500, 250):
         offsets = draw_offsets(250, config.data, stream)
-        expected.append(
-            loader.splits["train"].augmented_batch(torch.arange(start, start + 250), offsets)[0]
-        )
+        draws = torch.cat([torch.arange(start, start + 250)[None], offsets])
+        expected.append(loader.splits["train"].augmented_batch(draws)[0])
     assert torch.equal(
         torch.cat([images for images, _ in loader.augmented_batches(80)]), torch.cat(expected)
     )

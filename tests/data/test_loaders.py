@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from degradation.data import loaders
-from degradation.data.augment import unpack_draws
 from degradation.data.datasets import Dataset, Split
 from degradation.data.loaders import ResidentLoader
 from degradation.data.random_streams import WHOLE, Shard, build_generator
@@ -214,13 +213,10 @@ def test_blocks_of_draws_equal_one_draw_per_iteration(build_loader, monkeypatch,
     loader = build_loader("seed=3")
     inputs = loader.training_inputs(start, shard)
     for iteration, (draws,) in enumerate(islice(inputs, 20), start=start):
-        expected_indices = draw_batch_indices(3, iteration, BATCH, IMAGES)
-        expected = draw_batch_offsets(loader.config, iteration)
-        indices, offsets = unpack_draws(draws)
-        assert torch.equal(indices, shard.select(expected_indices))
-        assert torch.equal(offsets.row, shard.select(expected.row))
-        assert torch.equal(offsets.column, shard.select(expected.column))
-        assert torch.equal(offsets.flip, shard.select(expected.flip))
+        indices = draw_batch_indices(3, iteration, BATCH, IMAGES)
+        offsets = draw_batch_offsets(loader.config, iteration)
+        expected = torch.cat([indices[None], offsets])
+        assert torch.equal(draws, shard.select(expected, dim=1))
 
 
 def test_draws_are_sent_once_per_block(build_loader, monkeypatch):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from degradation.config import Config
-from degradation.data.augment import Offsets, draw_offsets
+from degradation.data.augment import draw_offsets
 from degradation.data.datasets import Batch
 from degradation.data.loaders import Loader
 from degradation.data.random_streams import WHOLE, Shard, build_generator
@@ -28,7 +28,7 @@ def draw_batch_indices(seed: int, iteration: int, batch_size: int, images: int) 
     return torch.tensor([orders[position // images][position % images] for position in positions])
 
 
-def draw_batch_offsets(config: Config, iteration: int) -> Offsets:
-    """Return the crops and flips of one training batch."""
+def draw_batch_offsets(config: Config, iteration: int) -> Tensor:
+    """Return the crops and flips of one training batch: int64 (3, B)."""
     random = build_generator(config.seed, "augmentation", iteration)
     return draw_offsets(config.optim.batch_size, config.data, random)

@@ -14,7 +14,7 @@ from degradation.registry import PROBES as PROBES_REGISTRY
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.runs import locate_run
-from degradation.training import forward_draws, initial_network
+from degradation.training import initial_network, trainer
 from degradation.training.device import memory_format
 from degradation.training.events import ProbeResult
 from degradation.training.trainer import Trainer, fit
@@ -47,7 +47,7 @@ def fix_other_streams(patched, name):
         return streams_generator(seed if stream == name else 0, stream, index)
 
     streams_generator = random_streams.build_generator
-    for module in (random_streams, loaders, initial_network, forward_draws):
+    for module in (random_streams, loaders, initial_network, trainer):
         patched.setattr(module, "build_generator", build_generator)
 
 

@@ -4,8 +4,6 @@ The augmentation is that of He et al. 2015, 4.2: pad with zeros, take a random c
 size, and flip it horizontally with probability one half.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -16,46 +14,19 @@ STATISTICS_CHUNK = 8192  # images converted to float64 at a time
 WHITE = 255.0
 
 
-@dataclass(frozen=True)
-class Offsets:
-    """The random part of the augmentation of a batch of B images. It is drawn on the CPU."""
+def draw_offsets(batch_size: int, data: Data, generator: torch.Generator) -> Tensor:
+    """Draw a crop for each image of a batch, and a horizontal flip if data.flip is set.
 
-    row: Tensor  # int64 (B,), -pad to pad
-    column: Tensor  # int64 (B,), -pad to pad
-    flip: Tensor  # bool (B,)
-
-
-def pack_draws(indices: Tensor, offsets: Offsets) -> Tensor:
-    """Return the images of a batch and their offsets as one tensor, int64 (4, B).
-
-    One tensor is one transfer to a device, and one buffer to copy a batch's draws into.
+    Returns:
+        int64 (3, B) on the CPU: the offsets of the row and of the column, from -pad to pad, and 1
+        if the image is flipped.
     """
-    return torch.stack([indices, offsets.row, offsets.column, offsets.flip.long()])
-
-
-def unpack_draws(draws: Tensor) -> tuple[Tensor, Offsets]:
-    """Return what `pack_draws` has packed: the indices, int64 (B,), and the offsets."""
-    indices, row, column, flip = draws.unbind()
-    return indices, Offsets(row, column, flip.bool())
-
-
-def join_offsets(batches: list[Offsets]) -> Offsets:
-    """Concatenate the offsets of several batches."""
-    return Offsets(
-        torch.cat([offsets.row for offsets in batches]),
-        torch.cat([offsets.column for offsets in batches]),
-        torch.cat([offsets.flip for offsets in batches]),
-    )
-
-
-def draw_offsets(batch_size: int, data: Data, generator: torch.Generator) -> Offsets:
-    """Draw a crop for each image of a batch, and a horizontal flip if data.flip is set."""
     crop = torch.randint(-data.pad, data.pad + 1, (2, batch_size), generator=generator)
     if data.flip:
         flip = torch.rand(batch_size, generator=generator) < 0.5
     else:
         flip = torch.zeros(batch_size, dtype=torch.bool)
-    return Offsets(crop[0], crop[1], flip)
+    return torch.cat([crop, flip.long()[None]])
 
 
 def compute_statistics(images: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
@@ -126,17 +97,17 @@ class ImageBatches:
     def _normalise(self, images: Tensor) -> Tensor:
         return (images.float() - self.mean) / self.deviation
 
-    def augmented_batch(self, indices: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
+    def augmented_batch(self, draws: Tensor) -> tuple[Tensor, Tensor]:
         """Return padded, cropped and flipped images: float32 (B, C, H, W), int64 (B,).
 
-        Args:
-            indices: int64 (B,)
-            offsets: the crop and flip of each of the B images
+        This neither waits for the device nor copies to it if the draws are on it already.
 
-        This neither waits for the device nor copies to it if both are on it already.
+        Args:
+            draws: int64 (4, B): the index of each image, and its offsets as `draw_offsets` returns
+                them. One tensor is one transfer to a device, and one buffer to copy into.
         """
-        indices = indices.to(self.device)
-        row, column = self._find_source_pixels(offsets)
+        indices, row_offset, column_offset, flip = draws.to(self.device).unbind()
+        row, column = self._find_source_pixels(row_offset, column_offset, flip.bool())
         is_row_inside = (row >= 0) & (row < len(self.position))
         is_column_inside = (column >= 0) & (column < len(self.position))
         is_inside = is_row_inside[:, None, :, None] & is_column_inside[:, None, None, :]
@@ -151,9 +122,11 @@ class ImageBatches:
         mean = self.mean[self.channel, row, column]
         return (values - mean) / self.deviation * is_inside, labels
 
-    def _find_source_pixels(self, offsets: Offsets) -> tuple[Tensor, Tensor]:
+    def _find_source_pixels(
+        self, row_offset: Tensor, column_offset: Tensor, flip: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the source row (B, H) and column (B, W) of each pixel; padding lies outside."""
-        row = self.position + offsets.row.to(self.device)[:, None]
+        row = self.position + row_offset[:, None]
         flipped = self.position.flip(0)
-        column = torch.where(offsets.flip.to(self.device)[:, None], flipped, self.position)
-        return row, column + offsets.column.to(self.device)[:, None]
+        column = torch.where(flip[:, None], flipped, self.position)
+        return row, column + column_offset[:, None]

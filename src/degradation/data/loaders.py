@@ -8,15 +8,7 @@ import torch
 from torch import Tensor
 
 from degradation.config import Config
-from degradation.data.augment import (
-    ImageBatches,
-    Offsets,
-    compute_statistics,
-    draw_offsets,
-    join_offsets,
-    pack_draws,
-    unpack_draws,
-)
+from degradation.data.augment import ImageBatches, compute_statistics, draw_offsets
 from degradation.data.datasets import Batch, Dataset, Split, StreamedDataset
 from degradation.data.random_streams import (
     WHOLE,
@@ -131,14 +123,13 @@ class ResidentLoader:
         """Draw the images of a training batch, and the crop and flip of each: int64 (4, B)."""
         size = self.config.optim.batch_size
         random = build_generator(self.config.seed, "augmentation", iteration)
-        return pack_draws(
-            order.batch(iteration, size), draw_offsets(size, self.config.data, random)
-        )
+        indices = order.batch(iteration, size)
+        return torch.cat([indices[None], draw_offsets(size, self.config.data, random)])
 
     def compute_batch(self, inputs: Inputs) -> Batch:
         """Return the augmented training images of the draws in `inputs`."""
         (draws,) = inputs
-        return self.splits["train"].augmented_batch(*unpack_draws(draws))
+        return self.splits["train"].augmented_batch(draws)
 
     def clean_batches(self, split: str, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the images of a split in their order, without augmentation."""
@@ -161,20 +152,21 @@ class ResidentLoader:
     def augmented_batches(self, iteration: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the training images in their order, augmented as in training."""
         indices = torch.arange(self.sizes["train"])
-        draws = send(pack_draws(indices, self._draw_evaluation_offsets(iteration)), self.device)
+        offsets = self._draw_evaluation_offsets(iteration)
+        draws = send(torch.cat([indices[None], offsets]), self.device)
         for number, batch in enumerate(torch.split(draws, self.evaluation_batch, dim=1)):
             if shard.has_batch(number):
                 yield self.compute_batch((batch,))
 
-    def _draw_evaluation_offsets(self, iteration: int) -> Offsets:
-        """Draw the offsets of every training image; they do not depend on the batch size."""
+    def _draw_evaluation_offsets(self, iteration: int) -> Tensor:
+        """Draw the offsets of all N training images, int64 (3, N), whatever the batch size is."""
         random = build_generator(self.config.seed, "evaluation", iteration)
         images = self.sizes["train"]
         batches = []
         for start in range(0, images, OFFSETS_PER_DRAW):
             size = min(OFFSETS_PER_DRAW, images - start)
             batches.append(draw_offsets(size, self.config.data, random))
-        return join_offsets(batches)
+        return torch.cat(batches, dim=1)
 
     def ten_crop_batches(self, shard: Shard = WHOLE) -> None:
         """Return None: these images are evaluated on the original view only."""

@@ -9,7 +9,7 @@ Limit: a GPU draws other numbers than a CPU.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -37,6 +37,15 @@ def seeded_global_draws(
         torch.set_rng_state(cpu_state)
         if accelerator is not None and device_state is not None:
             _set_state(accelerator, device_state)
+
+
+def network_draws(
+    network: nn.Module, generator: torch.Generator, device: torch.device
+) -> AbstractContextManager[None]:
+    """Return the context of a forward pass: `seeded_global_draws` if the network draws."""
+    if not is_random(network):
+        return nullcontext()
+    return seeded_global_draws(generator, device)
 
 
 def seed_block(network: nn.Module, number: int) -> None:

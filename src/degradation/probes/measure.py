@@ -1,7 +1,6 @@
 """Run one probe on one network: choose its images, and call it with its own random stream."""
 
 import logging
-from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -11,7 +10,7 @@ from degradation.data.datasets import Batch
 from degradation.data.loaders import Loader
 from degradation.data.random_streams import build_generator
 from degradation.models.build import is_separable
-from degradation.models.random_draws import is_random, seeded_global_draws
+from degradation.models.random_draws import network_draws
 from degradation.probes.table import Table
 from degradation.registry import PROBES
 
@@ -57,7 +56,7 @@ def measure_probe(name: str, network: nn.Module, batch: Batch, seed: int, iterat
     images, labels = batch
     measure = PROBES.load(name)
     generator = build_generator(seed, f"probe/{name}", iteration)
-    draws = build_generator(seed, f"probe/{name}/network", iteration)
-    with seeded_global_draws(draws, images.device) if is_random(network) else nullcontext():
+    network_generator = build_generator(seed, f"probe/{name}/network", iteration)
+    with network_draws(network, network_generator, images.device):
         table: Table = measure(network, images, labels, generator)
     return table

@@ -1,7 +1,7 @@
 """Measure errors and losses in eval mode, with BN's moving averages or exact statistics."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from functools import partial
@@ -34,13 +34,12 @@ from degradation.models.error_counts import (
     enqueue_counts,
     read_counts,
 )
-from degradation.models.random_draws import is_random, seeded_global_draws
+from degradation.models.random_draws import network_draws
 from degradation.training.cuda_graph import ReplayedCall
 from degradation.training.device import at_least_float32, autocast, memory_format
 from degradation.training.distributed import WorkerGroup
 from degradation.training.events import MetricsRow
 
-Forward = Callable[[Tensor], Tensor]
 EAGER_CALLS = ReplayedCall(None, "an evaluation")
 
 
@@ -178,20 +177,13 @@ def eval_batchnorm(
         return
     chosen = loader.shuffled_batches() if sample is None else loader.sample_batches("train", sample)
     batches = (images for images, _ in chosen)
-    forward: Forward = partial(compute_logits, network, precision=config.precision)
-    if is_random(network):
-        forward = _seed_each_batch(forward, config.seed)
-    with exact_statistics(network, batches, forward):
-        yield
-
-
-def _seed_each_batch(forward: Forward, seed: int) -> Forward:
-    """Return the same function, with draws that follow from the run's seed and the batch."""
     numbers = count()
 
-    def forward_seeded(images: Tensor) -> Tensor:
-        generator = build_generator(seed, "statistics", next(numbers))
-        with seeded_global_draws(generator, images.device):
-            return forward(images)
+    def forward(images: Tensor) -> Tensor:
+        # what the network draws follows from the run's seed and the batch
+        generator = build_generator(config.seed, "statistics", next(numbers))
+        with network_draws(network, generator, images.device):
+            return compute_logits(network, images, config.precision)
 
-    return forward_seeded
+    with exact_statistics(network, batches, forward):
+        yield

@@ -22,6 +22,7 @@ from degradation.config import (
 )
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.loaders import build_loader
+from degradation.data.random_streams import build_generator
 from degradation.metrics import (
     ITERATION,
     LR,
@@ -33,6 +34,7 @@ from degradation.metrics import (
     WARMUP_END,
     is_augmented_measured,
 )
+from degradation.models.random_draws import network_draws
 from degradation.probes.measure import can_measure, measure_probe, sample_probe_batch
 from degradation.training.cuda_graph import ReplayedCall, find_capturer
 from degradation.training.device import memory_format
@@ -47,7 +49,6 @@ from degradation.training.events import (
     Progress,
     Snapshot,
 )
-from degradation.training.forward_draws import forward_draws
 from degradation.training.initial_network import build_initial_network
 from degradation.training.optimizer import build_optimizer, train_step
 from degradation.training.running_sums import RunningSums
@@ -154,7 +155,9 @@ class Trainer:
         # the learning rate depends on the number of updates before this one
         self.lr = learning_rate(self.iteration, config.optim.lr, self.schedule, self.schedule_state)
         self.optimizer.set_learning_rate(self.lr)
-        with forward_draws(self.network, config.seed, shard, self.iteration, self.device):
+        # each process of a group draws for its own share of the batch
+        generator = build_generator(config.seed, f"training/{shard.rank}", self.iteration)
+        with network_draws(self.network, generator, self.device):
             (wrong,) = self.replayed_update(self._update_weights, *inputs)
         self.iteration += 1
         self.sums.batches += 1
