@@ -10,8 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from degradation import recorded_training
-from degradation import run as run_module
+from degradation import attempts, recorded_training
 from degradation.checksums import seal, unseal
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
@@ -229,7 +228,7 @@ def test_run_waits_for_another_processs_lock(tiny, monkeypatch):
             assert train(config) is State.DONE
             monkeypatch.setattr(recorded_training, "Trainer", lambda *_: trained.append("twice"))
 
-        monkeypatch.setattr(run_module, "notify", finish_elsewhere)
+        monkeypatch.setattr(attempts, "notify", finish_elsewhere)
         assert train(config) is State.DONE
     assert messages == [f"{record.run_id}: another process holds the lock; waiting for it"]
     assert trained == []

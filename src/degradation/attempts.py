@@ -1,40 +1,56 @@
-"""The rows of attempts.jsonl: one at the start of each attempt at a run, and one at its end.
+"""What an attempt at a run, or at its probes, does to the record before and after it measures.
 
-Everything that depends on a clock or on the machine is in this file, so the other files of a record
-are identical in every repetition of the run.
+It waits for the run's lock and drops corrupt rows. Training also adds two rows to attempts.jsonl,
+one at the start of each attempt and one at its end. Everything that depends on a clock or on the
+machine is in that file, so the other files of a record are identical in every repetition.
 """
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 
 from degradation.checksums import Row
 from degradation.environment import describe_environment
-from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE, SECONDS
+from degradation.progress import notify
+from degradation.records.locks import NO_TIMEOUT
+from degradation.records.record import Record, RecordLocked
+from degradation.records.schema import ATTEMPTS_FILE, SECONDS
 from degradation.training.machine import name_device
 
 log = logging.getLogger(__name__)
 
 
-def warn_about_corrupt_rows(record: Record) -> None:
-    """Warn about corrupt lines in the record, which this attempt drops.
+@contextmanager
+def wait_for_lock(record: Record) -> Iterator[None]:
+    """Hold the run's lock within this context; print a message if another process holds it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(record.lock())
+        except RecordLocked:
+            notify(f"{record.run_id}: another process holds the lock; waiting for it")
+            stack.enter_context(record.lock(NO_TIMEOUT))
+        yield
 
-    `drop_corrupt_attempts` drops those in attempts.jsonl, `checkpointing.resume` those in the other
-    files.
+
+def warn_about_corrupt_rows(record: Record, name: str) -> None:
+    """Warn about corrupt lines in a file of the record, which the caller drops."""
+    corrupt = record.count_corrupt_lines(name)
+    if corrupt:
+        log.warning(
+            "%s: %d corrupt or truncated lines in %s are dropped", record.run_id, corrupt, name
+        )
+
+
+def drop_corrupt_rows(record: Record, name: str) -> None:
+    """Drop corrupt lines in a file; a truncated one would corrupt the next appended row.
+
+    Only for files whose rows are independent. Rows of metrics.jsonl build on each other:
+    `checkpointing.resume` drops all that follow a corrupt one.
     """
-    for name in (ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE):
-        corrupt = record.count_corrupt_lines(name)
-        if corrupt:
-            log.warning(
-                "%s: %d corrupt or truncated lines in %s are dropped", record.run_id, corrupt, name
-            )
-
-
-def drop_corrupt_attempts(record: Record) -> None:
-    """Drop corrupt lines in attempts.jsonl; a truncated one would corrupt the next appended row."""
-    record.rewrite_rows(ATTEMPTS_FILE, record.valid_rows(ATTEMPTS_FILE))
+    record.rewrite_rows(name, record.valid_rows(name))
 
 
 def record_start(record: Record, device: torch.device, threads: int, processes: int) -> int:

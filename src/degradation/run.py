@@ -7,15 +7,14 @@ attempt ends. The training is in `recorded_training`.
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 import torch
 
 from degradation.attempts import (
-    drop_corrupt_attempts,
+    drop_corrupt_rows,
     record_end,
     record_start,
+    wait_for_lock,
     warn_about_corrupt_rows,
 )
 from degradation.checksums import Row
@@ -23,20 +22,20 @@ from degradation.config import Config, ConfigError, parent_config
 from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.environment import InstallationError, check_installation
-from degradation.errors import UserError
+from degradation.errors import UserError, format_exception_line
 from degradation.external_code import locate_error
 from degradation.metrics import ITERATION
 from degradation.outdated_runs import discard_if_outdated, needs_training, report_finished
-from degradation.progress import notify
 from degradation.recorded_training import RecordedTraining
-from degradation.records.locks import NO_TIMEOUT
 from degradation.records.record import Record
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,
     DONE_FILE,
     MANIFEST,
+    METRICS_FILE,
     OUTCOME,
+    PROBES_FILE,
     REASON,
     RecordError,
     State,
@@ -100,7 +99,7 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
         parent = parent_config(config)
         if parent is not None and needs_training(config, record):
             train(parent)
-        with _wait_for_lock(record):
+        with wait_for_lock(record):
             record.remove_leftovers()
             outcome = _restore_finished_record(record)
             if outcome is not None and not discard_if_outdated(config, record):
@@ -108,18 +107,6 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
             return _attempt(config, record, device, group)
     except (InstallationError, RecordError, DataError, OSError) as error:
         raise RunFailed(f"{run.run_id}: {error}") from None
-
-
-@contextmanager
-def _wait_for_lock(record: Record) -> Iterator[None]:
-    """Hold the run's lock within this context; print a message if another process holds it."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(record.lock())
-        except RecordError:
-            notify(f"{record.run_id}: another process holds the lock; waiting for it")
-            stack.enter_context(record.lock(NO_TIMEOUT))
-        yield
 
 
 def _restore_finished_record(record: Record) -> State | None:
@@ -167,8 +154,9 @@ def run_worker(config: Config, group: WorkerGroup) -> None:
 def _attempt(config: Config, record: Record, device: torch.device, group: WorkerGroup) -> State:
     """Train the run to its end, and record the attempt: its start, and how and why it ended."""
     make_reproducible(config.threads, config.precision)
-    warn_about_corrupt_rows(record)
-    drop_corrupt_attempts(record)
+    for name in (ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE):
+        warn_about_corrupt_rows(record, name)
+    drop_corrupt_rows(record, ATTEMPTS_FILE)  # `checkpointing.resume` drops those of other files
     number = record_start(record, device, config.threads, group.shard.count)
     training = RecordedTraining(config, record, device, group)
     started = time.monotonic()
@@ -181,7 +169,7 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
         end |= {OUTCOME: "interrupted", REASON: str(error)}
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = format_exception_line(error)
         place = locate_error(error)
         if place is not None:
             reason = f"{place}: {reason}"

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from degradation.attempts import drop_corrupt_rows, wait_for_lock, warn_about_corrupt_rows
 from degradation.config import BF16, Config, Landscape
 from degradation.config.schema import FP32
 from degradation.data.datasets import Dataset, StreamedDataset, load_dataset
@@ -20,7 +21,7 @@ from degradation.data.errors import DataError
 from degradation.data.loaders import build_loader
 from degradation.data.random_streams import build_generator
 from degradation.environment import InstallationError, check_installation
-from degradation.errors import UserError
+from degradation.errors import UserError, format_exception_line
 from degradation.outdated_runs import check_measured_run
 from degradation.probes.landscape import LossSurface, draw_direction
 from degradation.probes.measure import (
@@ -29,8 +30,7 @@ from degradation.probes.measure import (
     sample_probe_batch,
     warn_about_skipped_probes,
 )
-from degradation.progress import notify, report_progress
-from degradation.records.locks import NO_TIMEOUT
+from degradation.progress import report_progress
 from degradation.records.record import Record
 from degradation.records.schema import (
     DEVICE,
@@ -115,7 +115,7 @@ def _measure_finished_run(
     except (InstallationError, RecordError, DataError, OSError) as error:
         raise ProbesFailed(f"{run.run_id}: {error}") from None
     except (torch.OutOfMemoryError, MemoryError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = format_exception_line(error)
         raise ProbesFailed(f"{run.run_id}: {reason}; fewer images need less memory") from None
     return completed
 
@@ -126,11 +126,10 @@ def _measure_finished_run(
 def _run_probes(run: SweepRun, device: torch.device) -> None:
     """Run all missing probes while holding the run's lock."""
     record = run.record
-    if record.is_locked():
-        notify(f"{run.run_id}: another process holds the lock; waiting for it")
-    with record.lock(NO_TIMEOUT):
+    with wait_for_lock(record):
         record.remove_leftovers()
-        _drop_corrupt_rows(record)
+        warn_about_corrupt_rows(record, PROBES_FILE)
+        drop_corrupt_rows(record, PROBES_FILE)
         missing = list_pending_probes(run.config, record)
         if not missing:
             log.info("%s: already %s", run.run_id, EXPLAINED)
@@ -138,19 +137,6 @@ def _run_probes(run: SweepRun, device: torch.device) -> None:
         check_measured_run(run)
         _run_missing_probes(run.config, record, device, missing)
         _mirror(run.config, record)
-
-
-def _drop_corrupt_rows(record: Record) -> None:
-    """Drop corrupt lines of probes.jsonl; a truncated one would corrupt the next appended row."""
-    corrupt = record.count_corrupt_lines(PROBES_FILE)
-    if corrupt:
-        log.warning(
-            "%s: %d corrupt or truncated lines in %s are dropped",
-            record.run_id,
-            corrupt,
-            PROBES_FILE,
-        )
-    record.rewrite_rows(PROBES_FILE, record.valid_rows(PROBES_FILE))
 
 
 def _run_missing_probes(
@@ -209,7 +195,7 @@ def _measure_points(run: SweepRun, device: torch.device) -> None:
     record.path(LANDSCAPE_DIR).mkdir(exist_ok=True)
     with record.lock_file(name):
         record.remove_leftovers_of(name)
-        record.rewrite_rows(name, record.valid_rows(name))
+        drop_corrupt_rows(record, name)
         missing = list_pending_points(landscape, record)
         if not missing:
             return
