@@ -13,6 +13,7 @@ from typing import Any
 from degradation.checksums import CorruptData, Row, seal, unseal
 from degradation.code_comparison import check_code_is_current
 from degradation.config import Config, ConfigError
+from degradation.errors import format_exception_line
 from degradation.records.manifest import fingerprint
 from degradation.records.record import Record
 from degradation.records.schema import CHECKPOINT_FILE, METRICS_FILE, PROBES_FILE, RecordError
@@ -124,7 +125,7 @@ def _restore(trainer: Trainer, state: dict[str, Any]) -> None:
     try:
         trainer.restore(state)
     except Exception as error:  # wrong shapes and wrong types raise different exceptions
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = format_exception_line(error)
         raise UnusableCheckpoint(
             f"{CHECKPOINT_FILE} belongs to another network ({reason})"
         ) from None

@@ -26,6 +26,7 @@ from degradation.config import Config, ConfigError, evaluation_iterations
 from degradation.data.datasets import load_dataset
 from degradation.data.downloads import find_file_set
 from degradation.data.fingerprint import data_fingerprint
+from degradation.errors import format_exception_line
 from degradation.metrics import ITERATION
 from degradation.numerical_code import hash_package, list_edited_files
 from degradation.records.record import Record
@@ -144,7 +145,7 @@ def compare_numbers(config: Config, record: Record, trained: TrainedCode) -> Cod
             return _compare_first_updates(config, row)
         return _compare_first_evaluation(config, record)
     except Exception as error:  # changed code may raise anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = format_exception_line(error)
         log.warning("%s: cannot be compared with the current code (%s)", record.run_id, reason)
         return UNDECIDED
 

@@ -7,7 +7,7 @@ from degradation.checksums import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
 from degradation.progress import report_error
 from degradation.records.record import Record
-from degradation.records.schema import METRICS_FILE, PROBES_FILE, SNAPSHOTS_DIR
+from degradation.records.schema import METRICS_FILE, PROBES_FILE, snapshot_file
 from degradation.run_metadata import build_probe_row
 from degradation.tracking.mirror import SendRow
 from degradation.tracking.wandb_rows import convert_probe_row
@@ -56,6 +56,6 @@ class EventRecorder:
 
     def record_snapshot(self, snapshot: Snapshot) -> None:
         """Write the weights to the snapshot file of their iteration."""
-        name = f"{SNAPSHOTS_DIR}/{snapshot.iteration:08d}.pt"
+        name = snapshot_file(snapshot.iteration)
         fingerprint = self.record.write(name, serialization.dump(snapshot.weights))
         self.resume_state.snapshots[name] = fingerprint

@@ -24,13 +24,12 @@ from typing import Any
 
 from degradation.errors import UserError
 from degradation.folder_imports import imports_from
-from degradation.local_imports import find_imported_files, name_package
+from degradation.local_imports import INSTALLED, find_imported_files, name_package
 from degradation.source_hash import HASH_DIGITS, hash_source, hash_text
 
 REFERENCE = re.compile(r"(?P<place>[^:@]*[^:@/\s]):(?P<name>[^\W\d]\w*)")
 IDENTITY = re.compile(rf"[^:@/]+:[^\W\d]\w*@[0-9a-f]{{{HASH_DIGITS}}}")
 DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders of installed packages
 MODULE_PREFIX = "external_"  # of the names under which files are executed
 
 DefinitionNode = ast.ClassDef | ast.FunctionDef

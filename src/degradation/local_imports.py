@@ -8,7 +8,7 @@ from pathlib import Path
 from degradation.folder_imports import PROTECTED_MODULES
 
 # Folders of installed packages: a file there would have torch among the modules of its own folder.
-INSTALLED = {"site-packages", "dist-packages"}
+INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def find_imported_files(source: str, folder: Path, package: str) -> dict[str, Path]:

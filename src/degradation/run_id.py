@@ -12,6 +12,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from degradation.config import Config, Model, effective_warmup, family, parent_config
+from degradation.config.architecture import is_built_in
 from degradation.config.keys import NO_DEFAULT
 from degradation.config.options import effective_options
 from degradation.config.schema import KEYS
@@ -144,6 +145,16 @@ def hashed_family(model: dict[str, Any]) -> str:
     return family(Model(**values))
 
 
+def _delete_key(values: dict[str, Any], dotted_key: str) -> None:
+    """Delete a key from nested values, unless the section that holds it is null."""
+    *groups, key = dotted_key.split(".")
+    section: Any = values
+    for group in groups:
+        section = section[group]
+    if section is not None:
+        del section[key]
+
+
 def _delete_default(values: dict[str, Any], dotted_key: str, default: Any) -> None:
     """Delete a key from nested values if it has its default."""
     *groups, key = dotted_key.split(".")
@@ -154,11 +165,10 @@ def _delete_default(values: dict[str, Any], dotted_key: str, default: Any) -> No
 
 
 def _data_values(config: Config) -> dict[str, Any]:
-    data = asdict(config.data)
-    for key in ("root", "margin"):
-        del data[key]
-    if data["stream"] is not None:
-        del data["stream"]["workers"]
+    values: dict[str, Any] = {"data": asdict(config.data)}
+    for dotted_key in UNHASHED_DATA_KEYS:
+        _delete_key(values, dotted_key)
+    data: dict[str, Any] = values["data"]
     if config.data.size is None:
         data["resize"] = HASH_DEFAULTS["data.resize"]
     if config.data.pad == 0:
@@ -185,7 +195,7 @@ def _model_values(config: Config) -> dict[str, Any]:
 
 def _list_unread_model_keys(model: Model) -> list[str]:
     """Return the keys of `model` that do not change this network."""
-    if not (NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block)):
+    if not is_built_in(model):
         return []
     unread = []
     if model.shortcut != "A":

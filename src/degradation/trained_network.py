@@ -4,7 +4,7 @@ from torch import nn
 
 from degradation.config import Config
 from degradation.records.record import Record
-from degradation.records.schema import SNAPSHOTS_DIR, WEIGHTS_FILE, RecordError
+from degradation.records.schema import WEIGHTS_FILE, RecordError, snapshot_file
 from degradation.training import serialization
 from degradation.training.initial_network import build_initial_network
 
@@ -25,7 +25,7 @@ def load_network(
         RecordError: the weights are missing or cannot be used.
     """
     network = build_initial_network(config, channels, classes)
-    snapshot = f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
+    snapshot = snapshot_file(iteration)
     if iteration == config.schedule.iterations:
         _load_weights(network, record, WEIGHTS_FILE)
     elif iteration > 0 or record.path(snapshot).exists():

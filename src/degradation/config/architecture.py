@@ -35,6 +35,11 @@ def is_made_of_blocks(model: Model) -> bool:
     return bool(NETWORKS.facts(model.network).get("blocks", False))
 
 
+def is_built_in(model: Model) -> bool:
+    """Return whether this package defines the network and its block."""
+    return NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block)
+
+
 def has_separable_blocks(model: Model) -> bool:
     """Return whether the network is made of blocks whose convolutions and shortcut can be split.
 
@@ -43,8 +48,9 @@ def has_separable_blocks(model: Model) -> bool:
     """
     if not is_made_of_blocks(model) or "forward" in BLOCKS.methods(model.block):
         return False
-    is_built_in = NETWORKS.is_built_in(model.network)
-    return is_built_in or "forward" not in NETWORKS.methods(model.network)
+    if NETWORKS.is_built_in(model.network):
+        return True
+    return "forward" not in NETWORKS.methods(model.network)
 
 
 def draws_randomly(model: Model) -> bool:

@@ -14,7 +14,7 @@ from degradation.config.schema import AREA
 from degradation.data.arrays import Arrays
 from degradation.data.cache_folders import find_cache_folder, lock_if_possible
 from degradation.data.fingerprint import data_fingerprint
-from degradation.data.folders import MAX_LISTED, check_root, iterate_images
+from degradation.data.folders import MAX_LISTED, check_root, find_splits, iterate_images
 from degradation.data.image_files import READER_VERSION, ImageError, read_rgb
 from degradation.data.parallel_reading import read_images
 from degradation.data.paths import escape_name
@@ -22,8 +22,6 @@ from degradation.data.resizing import build_cache_suffix, resize_images
 from degradation.durable_io import read_file, write_atomically
 from degradation.registry import DATASETS
 from degradation.single_warnings import warn_once
-
-SPLITS = ("train", "test")
 
 
 @DATASETS.register(
@@ -68,14 +66,15 @@ def decode_images(root: Path, data: Data) -> Arrays:
     """
     paths: list[Path] = []
     labels: dict[str, list[int]] = {}
-    for split in SPLITS:
+    splits = find_splits(data)
+    for split in splits:
         labels[split] = []
         for label, image in iterate_images(root, split):
             labels[split].append(label)
             paths.append(Path(image.path))
     images = list(read_images(root, paths, partial(_decode_image, data=data)))
     _check_sizes(root, paths, [(pixels.shape[2], pixels.shape[1]) for pixels in images])
-    train, test = (np.array(labels[split], dtype=np.int64) for split in SPLITS)
+    train, test = (np.array(labels[split], dtype=np.int64) for split in splits)
     return Arrays(np.stack(images[: len(train)]), train, np.stack(images[len(train) :]), test)
 
 

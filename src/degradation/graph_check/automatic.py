@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from degradation.data.datasets import Dataset, StreamedDataset
+from degradation.errors import format_exception_line
 from degradation.graph_check.check import Check, build_check, reduce_check
 from degradation.graph_check.result import GraphComparison
 from degradation.graph_check.stored_results import (
@@ -39,7 +40,7 @@ def check_captured_steps(trainer: "Trainer", dataset: Dataset | StreamedDataset)
         check = build_check(trainer.config, dataset.channels, dataset.side, dataset.classes)
         fault = find_fault(check, trainer.device)
     except Exception as error:  # without a check, graphs are not to be trusted
-        fault = f"they cannot be checked ({type(error).__name__}: {error})".splitlines()[0]
+        fault = f"they cannot be checked ({format_exception_line(error)})"
     if fault is None:
         return
     trainer.config = replace(trainer.config, cuda_graphs=False)

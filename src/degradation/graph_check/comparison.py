@@ -19,6 +19,7 @@ from torch import Tensor
 
 from degradation.config import Config
 from degradation.data.datasets import Dataset
+from degradation.errors import format_exception_line
 from degradation.graph_check.check import Check, build_synthetic_data
 from degradation.graph_check.result import GraphComparison
 from degradation.metrics import LR, RUNNING_ERROR, RUNNING_LOSS
@@ -78,10 +79,9 @@ def compare_steps(check: Check, device: torch.device) -> GraphComparison:
     except NotCaptured as problem:
         return GraphComparison(*names, str(problem), is_transient=_is_transient(str(problem)))
     except Exception as error:  # a graph, or what it is compared with, may raise anything
-        text = f"{type(error).__name__}: {error}"
-        reason = text.splitlines()[0]
-        message = f"a check of captured steps failed ({reason})"
-        return GraphComparison(*names, message, is_transient=_is_transient(text))
+        message = f"a check of captured steps failed ({format_exception_line(error)})"
+        is_transient = _is_transient(f"{type(error).__name__}: {error}")
+        return GraphComparison(*names, message, is_transient=is_transient)
     finally:
         with suppress(Exception):
             _free_memory(device)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from degradation.config import Model
+from degradation.config.architecture import is_built_in
 from degradation.models.build import build_network
 from degradation.models.random_draws import seeded_global_draws
-from degradation.registry import BLOCKS, NETWORKS
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def list_layers(model: Model, channels: int, side: int, classes: int) -> list[La
     try:
         return _list_layers(model, channels, side, classes, "meta")
     except (NotImplementedError, RuntimeError):
-        if NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block):
+        if is_built_in(model):
             raise
         with seeded_global_draws(torch.Generator()):
             return _list_layers(model, channels, side, classes, "cpu")

@@ -62,5 +62,10 @@ class State(StrEnum):
     DONE = "done"
 
 
+def snapshot_file(iteration: int) -> str:
+    """Return the name of the file with the weights after `iteration` updates."""
+    return f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
+
+
 class RecordError(UserError):
     """A record that cannot be read or trusted: the file, the problem, and what to do."""

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import torch
 
 from degradation.config import Config
+from degradation.config.architecture import is_built_in
 from degradation.data.loaders import gpu_evaluation_batch
 from degradation.models.complexity import list_layers
-from degradation.registry import BLOCKS, DATASETS, NETWORKS, OPTIMIZERS
+from degradation.registry import DATASETS, OPTIMIZERS
 
 USABLE_SHARE = 0.9  # of a GPU's memory; the rest is for its display, and for other programs
 # the CUDA context, the libraries' kernels and workspaces, and what the allocator cannot use
@@ -58,8 +59,7 @@ def estimate_bytes(config: Config) -> int | None:
     facts = DATASETS.facts(config.data.name)
     is_known = {"side", "channels", "classes"} <= facts.keys() and config.data.stream is None
     model = config.model
-    is_built_in = NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block)
-    if not is_known or not is_built_in:
+    if not is_known or not is_built_in(model):
         return None
     channels, side = int(facts["channels"]), int(config.data.size or facts["side"])
     layers = list_layers(model, channels, side, facts["classes"])

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from degradation.config import Config
+from degradation.config.architecture import is_built_in
+from degradation.errors import format_exception_line
 from degradation.models.random_draws import is_random
 from degradation.optimizers.base import ScheduledOptimizer
-from degradation.registry import BLOCKS, NETWORKS
 from degradation.training.distributed import WorkerGroup
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ def _describe(error: BaseException) -> str:
 
     Ending an interrupted capture raises too, which says less than the error that came before.
     """
-    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    line = format_exception_line(error)
     return line if error.__context__ is None else f"{line}, after {_describe(error.__context__)}"
 
 
@@ -187,13 +188,11 @@ def find_capturer(
     Only a GPU has graphs. Processes that share a run communicate in every step; code of the user's
     own may depend on values that a graph would freeze; and draws need a new seed for every step.
     """
-    model = config.model
-    is_built_in = NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block)
     can_replay = (
         config.cuda_graphs
         and optimizer.has_device_rate
         and group.is_single
-        and is_built_in
+        and is_built_in(config.model)
         and not is_random(network)
     )
     return build_capturer(device) if can_replay else None
