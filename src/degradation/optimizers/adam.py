@@ -3,7 +3,7 @@
 import torch
 
 from degradation.config import Optim
-from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer, device_options
+from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer, adam_options
 from degradation.registry import OPTIMIZERS
 
 
@@ -21,12 +21,4 @@ class Adam(ScheduledOptimizer, torch.optim.Adam):
     """
 
     def __init__(self, groups: ParameterGroups, optim: Optim) -> None:
-        options = device_options(groups, optim.lr)
-        super().__init__(
-            groups,
-            betas=(optim.beta1, optim.beta2),
-            eps=optim.epsilon,
-            weight_decay=optim.weight_decay,
-            capturable="fused" in options,
-            **options,
-        )
+        super().__init__(groups, **adam_options(groups, optim))

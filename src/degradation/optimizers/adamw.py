@@ -3,7 +3,7 @@
 import torch
 
 from degradation.config import Optim
-from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer, device_options
+from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer, adam_options
 from degradation.registry import OPTIMIZERS
 
 
@@ -16,12 +16,4 @@ class AdamW(ScheduledOptimizer, torch.optim.AdamW):
     """
 
     def __init__(self, groups: ParameterGroups, optim: Optim) -> None:
-        options = device_options(groups, optim.lr)
-        super().__init__(
-            groups,
-            betas=(optim.beta1, optim.beta2),
-            eps=optim.epsilon,
-            weight_decay=optim.weight_decay,
-            capturable="fused" in options,
-            **options,
-        )
+        super().__init__(groups, **adam_options(groups, optim))

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from degradation.config import ConfigError
+from degradation.config import ConfigError, Optim
 
 ParameterGroups = list[dict[str, Any]]  # PyTorch's: "params", and values that differ from others'
 
@@ -29,6 +29,18 @@ def device_options(groups: ParameterGroups, lr: float) -> dict[str, Any]:
     if device.type not in FUSED_DEVICES:
         return {"lr": lr, "foreach": True}
     return {"lr": torch.tensor(lr, dtype=torch.float32, device=device), "fused": True}
+
+
+def adam_options(groups: ParameterGroups, optim: Optim) -> dict[str, Any]:
+    """Return the options of PyTorch's Adam and AdamW. Raises the same as `device_options`."""
+    options = device_options(groups, optim.lr)
+    return {
+        "betas": (optim.beta1, optim.beta2),
+        "eps": optim.epsilon,
+        "weight_decay": optim.weight_decay,
+        "capturable": "fused" in options,
+        **options,
+    }
 
 
 def _find_device(groups: ParameterGroups) -> torch.device:
