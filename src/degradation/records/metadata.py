@@ -50,15 +50,8 @@ class RunMetadata:
 
     def to_row(self) -> Row:
         """Return the values under the keys of run.json."""
-        values = {
-            "run_id": self.run_id,
-            "family": self.family,
-            "numerics_version": self.numerics_version,
-            "config": self.config,
-            "data": _drop_absent(asdict(self.data)),
-            "census": self.census,
-            "parent": self.parent,
-        }
+        values = asdict(self)
+        values["data"] = _drop_absent(values["data"])
         return _drop_absent(values)
 
 
