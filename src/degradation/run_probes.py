@@ -57,6 +57,7 @@ from degradation.training.device import (
     choose_device,
     make_reproducible,
     memory_format,
+    place_network,
 )
 from degradation.training.evaluate import eval_batchnorm
 
@@ -182,7 +183,7 @@ def _load_network(
 ) -> nn.Module:
     """Return the run's network after `iteration` updates, on the device. Raises RecordError."""
     network = load_network(iteration, config, record, dataset.channels, dataset.classes)
-    return network.to(device).to(memory_format=memory_format(config.precision, device))
+    return place_network(network, config.precision, device)
 
 
 # --- the loss landscape

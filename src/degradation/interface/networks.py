@@ -22,7 +22,7 @@ from degradation.registry import DATASETS
 from degradation.training.device import (
     choose_device,
     make_reproducible,
-    memory_format,
+    place_network,
     restored_settings,
 )
 from degradation.training.distributed import SINGLE
@@ -144,8 +144,7 @@ def measure_errors(
         dataset = load_dataset(config.data)
         _check_fit(network, dataset, config.data.name)
         loader = build_loader(dataset, config, chosen)
-    measured = deepcopy(network).to(chosen)
-    measured = measured.to(memory_format=memory_format(config.precision, chosen))
+    measured = place_network(deepcopy(network), config.precision, chosen)
     with restored_settings():
         make_reproducible(config.threads, config.precision)
         with eval_batchnorm(measured, config, loader):

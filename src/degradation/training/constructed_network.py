@@ -8,7 +8,7 @@ from degradation.config import Config
 from degradation.data.datasets import Batch
 from degradation.models.build import require_blocks
 from degradation.models.construction import grow
-from degradation.training.device import memory_format
+from degradation.training.device import place_network
 from degradation.training.initial_network import build_initial_network
 from degradation.training.trainer import Trainer
 
@@ -35,6 +35,5 @@ def start_from_grown(
     shallow = require_blocks(build_initial_network(parent, channels, classes), "model.grown_from")
     if weights is not None:
         shallow.load_state_dict(weights)
-    layout = memory_format(trainer.config.precision, trainer.device)
-    shallow = shallow.to(trainer.device).to(memory_format=layout).eval()
+    shallow = place_network(shallow, trainer.config.precision, trainer.device).eval()
     trainer.start_from(grow(shallow, trainer.config.model, images_of_batches))

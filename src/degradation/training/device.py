@@ -6,15 +6,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from degradation.config import BF16, TF32, ConfigError, Precision
 from degradation.config.schema import FP32
 
 log = logging.getLogger(__name__)
+
+Placed = TypeVar("Placed", bound=nn.Module)
 
 # 1: cuDNN predicts the fastest algorithm of each convolution with its newer model, "mode B"
 HEURISTIC_VARIABLE = "TORCH_CUDNN_USE_HEURISTIC_MODE_B"
@@ -214,6 +216,11 @@ def memory_format(precision: Precision, device: torch.device) -> torch.memory_fo
     if precision.channels_last and not converts:
         return torch.channels_last
     return torch.contiguous_format
+
+
+def place_network(network: Placed, precision: Precision, device: torch.device) -> Placed:
+    """Move a network to a device, into the memory format of its weights there, and return it."""
+    return network.to(device).to(memory_format=memory_format(precision, device))
 
 
 def at_least_float32(logits: Tensor) -> Tensor:

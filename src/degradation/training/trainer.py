@@ -37,7 +37,7 @@ from degradation.metrics import (
 from degradation.models.random_draws import network_draws
 from degradation.probes.measure import can_measure, measure_probe, sample_probe_batch
 from degradation.training.cuda_graph import ReplayedCall, find_capturer
-from degradation.training.device import memory_format
+from degradation.training.device import place_network
 from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.evaluate import eval_batchnorm, evaluate_splits
 from degradation.training.events import (
@@ -93,8 +93,7 @@ class Trainer:
 
     def start_from(self, network: nn.Module) -> None:
         """Replace the network with this one and the optimiser with a new one."""
-        layout = memory_format(self.config.precision, self.device)
-        self.network = network.to(self.device).to(memory_format=layout)
+        self.network = place_network(network, self.config.precision, self.device)
         self.network.train()
         self.optimizer = build_optimizer(self.network, self.config.optim)
         self.wrapped_network = self.group.wrap(self.network, self.config.model.bn_parts)
