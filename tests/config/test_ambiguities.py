@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from degradation.config import parent_config
-from degradation.data.datasets import load_dataset
+from degradation.data.datasets import draw_held_out, load_dataset
 from degradation.data.fingerprint import data_fingerprint
 from degradation.models.batchnorm import exact_statistics
 from degradation.models.complexity import measure_complexity
@@ -123,7 +123,8 @@ def test_validation_images_are_held_out_and_evaluated(tiny):
     trainer = Trainer(config, dataset, CPU)
     row = last_row(trainer)
     values = dataset.train.images.double()
-    held_out, labels = whole.train.images[dataset.held_out], whole.train.labels[dataset.held_out]
+    mask = draw_held_out(500, len(whole.train))
+    held_out, labels = whole.train.images[mask], whole.train.labels[mask]
     images = ((held_out.double() - values.mean()) / values.std(correction=0)).float()
     with torch.no_grad():
         logits = trainer.network.eval()(images)

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from degradation.config import ConfigError
-from degradation.data.datasets import load_dataset
+from degradation.data.datasets import draw_held_out, load_dataset
 from degradation.data.errors import DataError
 from degradation.data.fingerprint import data_fingerprint, digest_contents
 
@@ -49,17 +49,18 @@ def test_validation_images_are_not_trained_on(digits_data):
         150,
         297,
     )
-    assert torch.equal(split.train.images, whole.train.images[~split.held_out])
-    assert torch.equal(split.validation.images, whole.train.images[split.held_out])
-    assert torch.equal(split.validation.labels, whole.train.labels[split.held_out])
+    held_out = draw_held_out(150, 1500)
+    assert torch.equal(split.train.images, whole.train.images[~held_out])
+    assert torch.equal(split.validation.images, whole.train.images[held_out])
+    assert torch.equal(split.validation.labels, whole.train.labels[held_out])
     assert torch.equal(split.test.images, whole.test.images)
     assert bool((torch.bincount(split.validation.labels) > 5).all())
 
 
-def test_validation_images_are_the_last_of_a_fixed_shuffle(digits_data):
-    few, many = load_dataset(digits_data(5)), load_dataset(digits_data(150))
-    assert few.held_out.nonzero().flatten().tolist() == [559, 684, 763, 835, 1216]
-    assert bool(many.held_out[few.held_out].all())
+def test_validation_images_are_the_last_of_a_fixed_shuffle():
+    few, many = draw_held_out(5, 1500), draw_held_out(150, 1500)
+    assert few.nonzero().flatten().tolist() == [559, 684, 763, 835, 1216]
+    assert bool(many[few].all())
 
 
 def test_checksum_does_not_depend_on_the_split(digits_data):

@@ -41,7 +41,7 @@ class Dataset:
     test: Split
     classes: int
     validation: Split | None = None  # training images that are held out
-    held_out: Tensor | None = None  # bool (N,) in the original order: True in `validation`
+    digest: str = ""  # SHA-256 (hex) of all images and labels; "" if no record names it
 
     @property
     def channels(self) -> int:
@@ -58,27 +58,11 @@ class Dataset:
             self,
             train=self.train.select(~held_out),
             validation=self.train.select(held_out),
-            held_out=held_out,
         )
 
     def checksum(self) -> str:
-        """Return the SHA-256 (hex) of all images and labels, whichever are held out."""
-        digest = hashlib.sha256()
-        for split in (self._join_train(), self.test):
-            digest.update(split.images.numpy().tobytes())
-            digest.update(split.labels.numpy().tobytes())
-        return digest.hexdigest()
-
-    def _join_train(self) -> Split:
-        """Return the training and the validation images in their original order."""
-        if self.validation is None or self.held_out is None:
-            return self.train
-        images = self.train.images.new_empty((len(self.held_out), *self.train.images.shape[1:]))
-        labels = self.train.labels.new_empty(len(self.held_out))
-        for mask, split in ((~self.held_out, self.train), (self.held_out, self.validation)):
-            images[mask] = split.images
-            labels[mask] = split.labels
-        return Split(images, labels)
+        """Return the digest, which does not depend on which images are held out."""
+        return self.digest
 
 
 @dataclass(frozen=True)
@@ -151,7 +135,21 @@ def load_dataset(data: Data) -> Dataset | StreamedDataset:
 def _wrap_arrays(arrays: Arrays) -> Dataset:
     train = Split(torch.from_numpy(arrays.train_images), torch.from_numpy(arrays.train_labels))
     test = Split(torch.from_numpy(arrays.test_images), torch.from_numpy(arrays.test_labels))
-    return Dataset(train, test, classes=int(train.labels.max()) + 1)
+    classes = int(train.labels.max()) + 1
+    return Dataset(train, test, classes, digest=_digest_arrays(arrays))
+
+
+def _digest_arrays(arrays: Arrays) -> str:
+    """Return the SHA-256 (hex) of all images and labels."""
+    digest = hashlib.sha256()
+    for array in (
+        arrays.train_images,
+        arrays.train_labels,
+        arrays.test_images,
+        arrays.test_labels,
+    ):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def draw_held_out(validation: int, images: int) -> Tensor:
