@@ -146,14 +146,6 @@ def _run_git(clone: Path, command: list[str], environment: dict[str, str]) -> st
     return completed.stdout.strip()
 
 
-def read_boot_id() -> str | None:
-    """Return the id of this host's current boot, or None if the system is not Linux."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None
-
-
 def describe_environment() -> dict[str, Any]:
     """Return the commit, the versions, the host and the process, for attempts.jsonl."""
     versions: dict[str, str | None] = {"python": platform.python_version()}
@@ -165,5 +157,4 @@ def describe_environment() -> dict[str, Any]:
         "host": socket.gethostname(),
         "system": f"{platform.system()} {platform.machine()}",
         "process": os.getpid(),
-        "boot": read_boot_id(),
     }

@@ -1,6 +1,6 @@
 """ImageNet (ILSVRC 2012) as folders of image files: ROOT/train/<class>/ and ROOT/val/<class>/."""
 
-from degradation.config import ConfigError, Data
+from degradation.config import Data
 from degradation.data.datasets import StreamedDataset
 from degradation.data.folders import check_root, find_splits, list_images
 from degradation.registry import DATASETS
@@ -23,12 +23,9 @@ def open_imagenet(data: Data) -> StreamedDataset:
     """List ImageNet's images without reading them. The folder `val` is the test set.
 
     Raises:
-        ConfigError: data.root or data.stream cannot be used.
+        ConfigError: data.root cannot be used.
     """
-    if data.stream is None:
-        raise ConfigError(
-            "data.stream: null is not allowed; allowed: a section such as that of data=imagenet"
-        )
+    assert data.stream is not None  # as `config.check` requires of this data set
     root = check_root(data)
     train, test, digest = list_images(root, find_splits(data))
     return StreamedDataset(root, data.stream, train, test, digest, MEAN, DEVIATION)

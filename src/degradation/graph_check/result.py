@@ -39,8 +39,7 @@ class GraphComparison:
     @property
     def is_equal(self) -> bool:
         """Whether captured steps can be used."""
-        parts = (self.is_training_equal, self.is_resume_equal, self.is_evaluation_equal)
-        return self.problem is None and all(parts)
+        return self.describe_fault() is None
 
     def describe_fault(self) -> str | None:
         """Return why captured steps cannot be used, in one line, or None if they can."""

@@ -7,9 +7,8 @@ appended. It keeps the fingerprints of the others under
 
 - run.json, metrics.jsonl and probes.jsonl are published byte for byte, and so are the points of the
   landscape, in one file.
-- attempts.jsonl and code.jsonl retain the keys below. Others, such as the host's name and the ids
-  of the process and the boot, are omitted. So are the reasons of failed attempts, which may name
-  files.
+- attempts.jsonl and code.jsonl retain the keys below. Others, such as the host's name and the id of
+  the process, are omitted. So are the reasons of failed attempts, which may name files.
 - Of code.jsonl, the row of the code that trained the run is published, and the latest comparison,
   without the hashes of its files, which nothing reads.
 

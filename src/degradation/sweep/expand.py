@@ -53,8 +53,10 @@ from degradation.sweep.override_effects import (
     warn_about_replaced_options,
 )
 
+TRAINING = "config"  # the file in conf/ from which trainings are composed
 
-def expand_configs(overrides: Sequence[str], config_name: str = "config") -> list[Config]:
+
+def expand_configs(overrides: Sequence[str]) -> list[Config]:
     """Return the configurations of `experiments/train.py OVERRIDES`, in the sweep's order.
 
     Configurations share the sections in which they do not differ. Raises ConfigError.
@@ -64,9 +66,9 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
         quoted = quote_text(command_line)
         check_overrides(quoted)
         with initialise_hydra():
-            base = _compose_base(config_name, quoted)
-            expanded = list(_expand(base, config_name, quoted))
-            _warn_about_effects(base, expanded, config_name, quoted)
+            base = _compose_base(TRAINING, quoted)
+            expanded = list(_expand(base, TRAINING, quoted))
+            _warn_about_effects(base, expanded, TRAINING, quoted)
         configs += expanded
     return configs
 
@@ -122,7 +124,7 @@ def compose_launcher(overrides: Sequence[str]) -> DictConfig:
     quoted = quote_text(split_experiments(overrides)[0])
     check_overrides(quoted)
     with initialise_hydra():
-        launcher: DictConfig = _compose_base("config", quoted).hydra.launcher
+        launcher: DictConfig = _compose_base(TRAINING, quoted).hydra.launcher
         return launcher
 
 

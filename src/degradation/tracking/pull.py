@@ -29,7 +29,7 @@ from degradation.tracking.pulled_record import (
     find_difference,
     store,
 )
-from degradation.tracking.sync import exclusive_session, find_entity
+from degradation.tracking.sync import exclusive_session, find_entity, open_api
 from degradation.tracking.wandb_credentials import check_credentials
 from degradation.tracking.wandb_process import WandbError, WandbProcess
 
@@ -89,15 +89,9 @@ class Project:
         self.process = process
         self.tracking = tracking
         self.root = root
-        self._connect()
+        self.api = open_api(process, tracking)
         entity = process.call(lambda: find_entity(self.api, tracking))
         self.path = f"{entity}/{tracking.project}"
-
-    def _connect(self) -> None:
-        import wandb
-
-        timeout_s = max(1, round(self.tracking.init_timeout))
-        self.api: Any = self.process.call(lambda: wandb.Api(timeout=timeout_s))
 
     def list_runs(self, group: str | None) -> ProjectListing:
         """List the project's trainings, or those of one group (the name of an experiment)."""
@@ -156,7 +150,7 @@ class Project:
             except WandbError as error:
                 problems.append(f"{copy} not pulled: {error}")
                 self.process.restart()
-                self._connect()
+                self.api = open_api(self.process, self.tracking)
         if not valid:
             return PullResult(run_id, "; ".join(problems), False)
         valid.sort(key=_rank_copy)

@@ -78,13 +78,8 @@ class Server:
         self.process = process
         self.tracking = tracking
         self.root = root
-        self.api = process.call(self._connect)
+        self.api = open_api(process, tracking)
         self.entity = process.call(lambda: find_entity(self.api, tracking))
-
-    def _connect(self) -> Any:
-        import wandb
-
-        return wandb.Api(timeout=max(1, round(self.tracking.init_timeout)))
 
     def sync(self, config: Config, record: Record) -> Iterator[SyncResult]:
         """Send what the server lacks of a record.
@@ -169,6 +164,14 @@ class Server:
             wandb_run.add(row)
         wandb_run.flush()
         wandb_run.finish(run.exit_code)
+
+
+def open_api(process: WandbProcess, tracking: Tracking) -> Any:
+    """Return wandb's interface to the server. Raises WandbError."""
+    import wandb
+
+    timeout_s = max(1, round(tracking.init_timeout))
+    return process.call(lambda: wandb.Api(timeout=timeout_s))
 
 
 def find_entity(api: Any, tracking: Tracking) -> str:

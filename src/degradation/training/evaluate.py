@@ -98,10 +98,9 @@ def evaluate(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision,
-    calls: ReplayedCall = EAGER_CALLS,
 ) -> ErrorCounts:
     """Count errors and sum losses over all images of the batches, as `count_split` does."""
-    (counts,) = read_counts([count_split(network, batches, precision, calls)])
+    (counts,) = read_counts([count_split(network, batches, precision)])
     return counts
 
 
