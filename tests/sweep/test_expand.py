@@ -26,6 +26,7 @@ SWEEPS = [
     ],
     ["name=a,'${seed}'", "data.flip=true,3"],
     ["~hydra.sweeper.params.seed", "experiment=quick", "seed=7,8"],
+    ["experiment=quick", "model.depth=20,56", "seed=1"],
     ["schedule=paper", "schedule.iterations=100,999", "probes.early=0.5,3", "seed=0,1"],
     ["schedule.evaluate_every=0.25,10", "name='1_0','1.50'"],
 ]  # fmt: skip
@@ -92,7 +93,15 @@ def test_bad_sweep_has_the_message_of_a_single_run(overrides):
     assert isinstance(quick, str)
 
 
-def test_each_network_is_composed_once_for_all_seeds(monkeypatch):
+@pytest.mark.parametrize(
+    ("overrides", "count"),
+    [
+        (["model=plain,residual", "model.depth=8,14", "seed=range(100)"], 400),
+        # the grid of an experiment, narrowed by the command line
+        (["experiment=quick", "model.depth=20,56", "seed=0,1"], 8),
+    ],
+)
+def test_each_network_is_composed_once_for_all_seeds(monkeypatch, overrides, count):
     compositions = []
 
     def counting_compose(*arguments, **options):
@@ -100,6 +109,5 @@ def test_each_network_is_composed_once_for_all_seeds(monkeypatch):
         return compose(*arguments, **options)
 
     monkeypatch.setattr(composition, "compose", counting_compose)
-    configs = expand_configs(["model=plain,residual", "model.depth=8,14", "seed=range(100)"])
-    assert len(configs) == 400
+    assert len(expand_configs(overrides)) == count
     assert len(compositions) == 3  # the base, and one of each model

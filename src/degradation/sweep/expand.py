@@ -160,8 +160,10 @@ def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Ite
         raise ConfigError(
             "the sweep is empty: a key has no value to sweep over; allowed: value1,value2"
         )
+    # as in Hydra's sweeper, the command line's values of a key replace those of the grid
+    effective = {override.get_key_element(): override for override in parsed}
     with explained_options(parsed):
-        yield from _compose_jobs(jobs, config_name, parsed, grid, parser)
+        yield from _compose_jobs(jobs, config_name, list(effective.values()), grid, parser)
 
 
 def _compose_jobs(

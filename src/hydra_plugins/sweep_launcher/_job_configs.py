@@ -1,8 +1,8 @@
 """The configurations of a sweep's jobs, most of them without a composition by Hydra of their own.
 
-Hydra takes about a quarter of a second to compose one, since it reads all files of a configuration
-each time. A sweep's jobs mostly differ in single values, which change neither the files nor their
-order: those are set in a copy of the configuration of an earlier job.
+Hydra takes about a tenth of a second to compose one. A sweep's jobs mostly differ in single values,
+which change neither the files nor their order: those are set in a copy of the configuration of an
+earlier job.
 """
 
 import copy
