@@ -22,9 +22,11 @@ from omegaconf import DictConfig
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import Config, ConfigError, quote
 from degradation.counting import format_count
+from degradation.progress import notify
 from degradation.sweep.expand import compose_launcher
 from degradation.sweep.report_pages import list_pages
 from degradation.sweep.runs import expand_runs, find_record_root
+from degradation.sweep.settings import describe_settings
 from hydra_plugins.sweep_launcher import Capacity, SweepLauncher
 
 GIGA = 1e9
@@ -91,6 +93,16 @@ def guess_device(settings: DictConfig, config: Config) -> str:
     if is_on_cluster and config.device != "auto":
         return config.device
     return "cuda" if gpus > 0 else choose_device(config.device).type
+
+
+def warn_about_other_device(device: str | None, config: Config) -> None:
+    """Say that the runs are not trained on the device for which the hours are estimated."""
+    if device is None or config.device in ("auto", device.partition(":")[0]):
+        return
+    notify(
+        f"--device: the hours are those of {quote(device)}, but these runs have"
+        f" device={config.device}, which an override would have to change"
+    )
 
 
 def find_assumed_rate(rate: float | None, device: str, root: Path, is_measured: bool) -> float:
@@ -220,6 +232,8 @@ def main() -> None:
         capacity = find_capacity(launcher, [run.config for run, is_done in pairs if not is_done])
     keys = list_network_keys([run.config for run in runs])
     print_networks(costs.assign(**keys), list(keys))
+    print(f"trains: {describe_settings([run.config for run in runs])}")
+    warn_about_other_device(arguments.device, config)
     names = [page.parent.name for page in list_pages(arguments.overrides, runs)]
     print_totals(costs, ", ".join(names), rate, capacity)
     if arguments.spread is not None:

@@ -37,6 +37,7 @@ from degradation.config import (
     read,
     split_experiments,
 )
+from degradation.progress import notify
 from degradation.sweep.ineffective_keys import warn_about_ineffective_keys
 from degradation.sweep.job_template import JobTemplate, find_substitutable_keys, split_job
 from degradation.sweep.option_errors import (
@@ -52,6 +53,7 @@ from degradation.sweep.override_effects import (
     warn_about_repeated_keys,
     warn_about_replaced_options,
 )
+from degradation.sweep.settings import describe_settings
 
 TRAINING = "config"  # the file in conf/ from which trainings are composed
 
@@ -103,6 +105,8 @@ def check_command_line(
         # each configuration is checked when it is composed
         configs = list(_expand(base, config_name, quoted))
         _warn_about_effects(base, configs, config_name, quoted)
+        if config_name == TRAINING:
+            notify(f"{base.name}: {describe_settings(configs)}")
         return Path(str(base.hydra.sweep.dir))
 
 
