@@ -39,8 +39,6 @@ from analysis.plain_words import (
 )
 from analysis.requirements import missing_requirements
 
-# The names of the three claims.
-
 
 def judge_degradation(
     runs: pd.DataFrame,
@@ -161,7 +159,6 @@ def judge_no_degradation(
             f"{pair.residual} networks",
             *depths,
             worst.mean,
-            margin,
             find_bound(worst, decision),
         ),
         depths=depths,

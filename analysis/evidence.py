@@ -65,16 +65,12 @@ def format_bounds(estimate: HasBounds, show: Callable[[float], str] = format_poi
 
 def format_estimate(
     difference: Estimate,
-    method: str | None = None,
     show: Callable[[float], str] = format_points,
     unit: str = " points",
 ) -> str:
-    """Format a difference with all its bounds and the method that gave them.
-
-    `method` overrides the estimate's name for its method.
-    """
+    """Format a difference with all its bounds and the method that gave them."""
     bounds = format_bounds(difference, show)
-    return f"{show(difference.mean)}{unit} ({method or difference.method}: {bounds})"
+    return f"{show(difference.mean)}{unit} ({difference.method}: {bounds})"
 
 
 def format_comparison(difference: Estimate, a: pd.DataFrame, b: pd.DataFrame) -> str:

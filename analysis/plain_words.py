@@ -47,7 +47,6 @@ class Bound:
         return f" ({words} {show(self.value)} with 95 % confidence)"
 
 
-UNKNOWN = Bound(math.nan, "lower")
 # What follows a rise that a bound shows, but no trend over the depths in between.
 NO_TREND = "; over all depths no trend is shown"
 
@@ -65,7 +64,7 @@ def describe_rise(
     shallow: int,
     deep: int,
     change: float,
-    bound: Bound = UNKNOWN,
+    bound: Bound,
 ) -> str:
     """Return what a claim that the error rises with depth found.
 
@@ -98,30 +97,24 @@ def describe_absence(
     shallow: int,
     worst: int,
     change: float,
-    margin: float,
-    bound: Bound = UNKNOWN,
+    bound: Bound,
 ) -> str:
     """Return what a claim that the error does not rise with depth found.
 
-    Arguments: those of `describe_rise`; `worst` is the depth that decides, and `margin` the rise
-    in points that counts.
+    Arguments: those of `describe_rise`; `worst` is the depth that decides.
     """
     if verdict is Verdict.CONTRADICTED:
         return describe_rise(Verdict.REPRODUCED, networks, shallow, worst, change, bound)
     if verdict is Verdict.REPRODUCED:
         example = f"({worst} layers: {format_change(change)} points on average)"
         than = f"than those of {shallow} layers"
-        if math.isnan(bound.value):
-            return f"Deeper {networks} are less than {margin:g} points worse {than} {example}."
         amount = f"{format_amount(bound.value)} points"
         compared = f"at most {amount} worse" if bound.value >= 0 else f"at least {amount} better"
         return f"Deeper {networks} are {compared} {than}, with 95 % confidence {example}."
     return describe_rise(verdict, networks, shallow, worst, change, bound)
 
 
-def describe_gain(
-    verdict: Verdict, depth: int, gain: float, margin: float, bound: Bound = UNKNOWN
-) -> str:
+def describe_gain(verdict: Verdict, depth: int, gain: float, margin: float, bound: Bound) -> str:
     """Return what a claim that shortcuts lower the error found.
 
     Args:

@@ -31,21 +31,18 @@ from scipy import stats
 from analysis.estimates import CONFIDENCE, Difference, DifferenceOfMinima, Interval
 
 
-def student_interval(
-    values: Sequence[float], level: float = CONFIDENCE, resolution: float = 0.0
-) -> Interval:
-    """Return the mean of n runs with Student's two-sided t interval.
+def student_interval(values: Sequence[float], resolution: float = 0.0) -> Interval:
+    """Return the mean of n runs with Student's two-sided 95 % t interval.
 
     Args:
         values: one value per run, shape (n,), n >= 1.
-        level: confidence level of the interval.
         resolution: smallest amount by which a value can change.
     """
     array = np.asarray(values, dtype=float)
     n, mean = len(array), float(np.mean(array))
     if n < 2:
         return Interval(mean, float("nan"), float("nan"), n)
-    quantile = stats.t.ppf((1 + level) / 2, n - 1)
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
     half_width = float(quantile * np.sqrt(sample_variance(array, resolution) / n))
     return Interval(mean, mean - half_width, mean + half_width, n)
 

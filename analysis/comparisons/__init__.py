@@ -25,7 +25,6 @@ from analysis.frame import Frame
 __all__ = [
     "Comparison",
     "compare_conditions",
-    "judge_comparisons",
     "judge_each_comparison",
 ]
 
@@ -41,14 +40,6 @@ def compare_conditions(frame: Frame, margins: Mapping[str, float]) -> list[Compa
     if construction.applies_to(frame):
         comparisons.append(construction.build(frame, _select_margin(frame, margins)))
     return comparisons
-
-
-def judge_comparisons(frame: Frame, margins: Mapping[str, float]) -> list[Claim]:
-    """Return the claims of all comparisons without drawing their figures.
-
-    `margins`: see `compare_conditions`.
-    """
-    return [claim for _, claims in judge_each_comparison(frame, margins) for claim in claims]
 
 
 def judge_each_comparison(

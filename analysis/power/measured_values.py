@@ -13,13 +13,6 @@ from scipy import stats
 from analysis.estimates import CONFIDENCE
 
 RANGE_OF_THREE = 1.693  # expected range of three normal values, in standard deviations
-# Columns that have been renamed since the tables in the ledger were written.
-RENAMED_COLUMNS = {
-    "moment": "time_point",
-    "deviation_end": "std_end",
-    "deviation_end_least": "std_end_min",
-    "deviation_end_most": "std_end_max",
-}
 
 
 @dataclass(frozen=True)
@@ -52,20 +45,20 @@ def std_from_interval(low: float, high: float, runs: int) -> float:
 
 def read_training_errors(ledger: Path) -> NormalByFamily:
     """Read the training errors, in percent."""
-    table = _read_table(ledger, "summary.csv")
+    table = pd.read_csv(ledger / "summary.csv")
     return _group_by_network(table, _build_interval_reader("training_error_{}", "training_error_n"))
 
 
 def read_correlations(ledger: Path) -> NormalByFamily:
     """Read the correlations of gradients at neighbouring inputs, at initialisation."""
-    table = _read_table(ledger, "shattering.csv")
+    table = pd.read_csv(ledger / "shattering.csv")
     at_start = table[table["time_point"] == "initialisation"]
     return _group_by_network(at_start, _build_interval_reader("{}", "runs", mean="correlation"))
 
 
 def read_excess_lengths(ledger: Path) -> NormalByFamily:
     """Read the effective length of the paths minus half of the blocks, at the end of training."""
-    table = _read_table(ledger, "paths.csv")
+    table = pd.read_csv(ledger / "paths.csv")
     at_end = table[table["iteration"] == table["iteration"].max()]
     length = _build_interval_reader("effective_length_{}", "runs_known")
 
@@ -85,7 +78,7 @@ def read_responses(ledger: Path) -> NormalByFamily:
         seed_range = row["std_end_max"] - row["std_end_min"]
         return Normal(row["std_end"], seed_range / RANGE_OF_THREE)
 
-    return _group_by_network(_read_table(ledger, "responses.csv"), normal)
+    return _group_by_network(pd.read_csv(ledger / "responses.csv"), normal)
 
 
 def read_error_increases(ledger: Path) -> NormalByFamily:
@@ -93,7 +86,7 @@ def read_error_increases(ledger: Path) -> NormalByFamily:
 
     The errors with and without that block count as independent.
     """
-    table = _read_table(ledger, "lesions.csv")
+    table = pd.read_csv(ledger / "lesions.csv")
     error = _build_interval_reader("test_error_{}", "runs")
     intact = _group_by_network(table[table["lesion"] == "none"], error)
     one_deleted = table[(table["lesion"] == "delete") & (table["number"] == 1)]
@@ -112,16 +105,11 @@ def read_log_spans(ledger: Path, std: float) -> dict[str, dict[tuple[int, int], 
     The table has no spread over seeds, so the standard deviation `std` is passed.
     """
     spans: dict[str, dict[tuple[int, int], Normal]] = {}
-    for row in _read_table(ledger, "gradient-flow.csv").to_dict("records"):
+    for row in pd.read_csv(ledger / "gradient-flow.csv").to_dict("records"):
         key = (int(row["depth"]), int(row["iteration"]))
         log_span = Normal(math.log10(row["span_gmean"]), std)
         spans.setdefault(row["family"], {})[key] = log_span
     return spans
-
-
-def _read_table(ledger: Path, name: str) -> pd.DataFrame:
-    """Read a table with the present names of its columns."""
-    return pd.read_csv(ledger / name).rename(columns=RENAMED_COLUMNS)
 
 
 def _build_interval_reader(columns: str, runs: str, mean: str | None = None) -> ReadNormal:

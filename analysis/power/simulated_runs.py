@@ -57,7 +57,6 @@ def _build_run_row(family: str, depth: int, seed: int, error: float) -> dict[str
         "state": "done",
         "chance": CHANCE,
         "error_step": ERROR_STEP,
-        "iterations": LAST_ITERATION,
         "iteration": LAST_ITERATION,
         "training_error": error,
         "train/clean_error": error,

@@ -1,6 +1,6 @@
 """What the tests of comparisons share: errors by depth, and claims at the edge of their bounds."""
 
-from analysis import comparisons
+from analysis.comparisons import judge_each_comparison
 from tests.support.frames import join_frames
 
 # Training errors in percent, by depth and seed.
@@ -20,8 +20,8 @@ def join_conditions(build_frame, conditions):
 
 def judge_comparisons(frame, margin=2.0):
     """Return the claims of all comparisons by name."""
-    claims = comparisons.judge_comparisons(frame, {"digits": margin})
-    return {claim.name: claim for claim in claims}
+    judged = judge_each_comparison(frame, {"digits": margin})
+    return {claim.name: claim for _title, claims in judged for claim in claims}
 
 
 def judge_around(frame, name, bound, below, above):
