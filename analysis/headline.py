@@ -7,15 +7,15 @@ that the verdicts do not. If the report compares the values of a key, that answe
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import pandas as pd
 
-from analysis.claim import Claim, Finding, Verdict
+from analysis.claim import Finding, Verdict
 from analysis.condition_headline import count_states, write_condition_headline
 from analysis.finished_runs import is_finished
 from analysis.frame import Frame
 from analysis.plain_text import capitalise_first, join_words
+from analysis.sections import Section
 from degradation.records.schema import State
 
 # What each kind of training error is called (`Frame.error_kind`).
@@ -28,21 +28,6 @@ MAX_SENTENCES = 2  # of the headline
 SENTENCE_END = re.compile(r"[.?!] (?=[A-Z])")
 MAX_ANSWERS = 3  # answers of a comparison that the headline gives
 MAX_NAMED_CONDITIONS = 2  # conditions without a comparison that the headline speaks of
-
-
-class HasClaims(Protocol):
-    """A section of a report (`analysis.sections.Section`)."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def margin(self) -> float | None: ...
-    @property
-    def claims(self) -> list[Claim]: ...
-    @property
-    def run_ids(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +43,7 @@ class HeadlineText:
     others: str
 
 
-def write_headline(frame: Frame, sections: Sequence[HasClaims]) -> HeadlineText:
+def write_headline(frame: Frame, sections: Sequence[Section]) -> HeadlineText:
     """Return what a report found, the most important first.
 
     Args:
@@ -71,7 +56,7 @@ def write_headline(frame: Frame, sections: Sequence[HasClaims]) -> HeadlineText:
     return HeadlineText(text[:end].strip(), text[end:].strip())
 
 
-def _write_all(frame: Frame, sections: Sequence[HasClaims]) -> str:
+def _write_all(frame: Frame, sections: Sequence[Section]) -> str:
     """Return all sentences."""
     if not _has_finished(frame.runs):
         return f"No run has finished yet{count_states(frame.runs)}."
@@ -82,7 +67,7 @@ def _write_all(frame: Frame, sections: Sequence[HasClaims]) -> str:
     return " ".join([*lead, *open_questions, *_describe_ends(frame.runs)])
 
 
-def _write_comparison(comparisons: Sequence[HasClaims]) -> list[str]:
+def _write_comparison(comparisons: Sequence[Section]) -> list[str]:
     """Return the answers of the comparisons, the first of each before the others.
 
     A comparison without headlines has a say only if no earlier one has an answer.
@@ -100,7 +85,7 @@ def _write_comparison(comparisons: Sequence[HasClaims]) -> list[str]:
     return _limit([*dict.fromkeys([*firsts, *others])])
 
 
-def _list_untested(comparisons: Sequence[HasClaims], has_answers: bool) -> list[str]:
+def _list_untested(comparisons: Sequence[Section], has_answers: bool) -> list[str]:
     """Return why questions of comparisons have no answer yet, each reason once.
 
     `has_answers`: whether others have one, beside which only a question that leads is worth a
@@ -122,7 +107,7 @@ def _limit(answers: Sequence[str]) -> list[str]:
     return [*answers[:MAX_ANSWERS], *more]
 
 
-def _write_conditions(frame: Frame, sections: Sequence[HasClaims]) -> list[str]:
+def _write_conditions(frame: Frame, sections: Sequence[Section]) -> list[str]:
     """Return what the claims about each condition found, for a few conditions.
 
     Conditions without a finished run come last.
