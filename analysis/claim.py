@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, Self, TypeVar
 
 import pandas as pd
 
@@ -35,6 +35,14 @@ SHARED_DEPTHS = "a depth at which both families are trained"
 MORE_DEPTHS = "more depths or seeds: the trend over the depths is not significant"
 # The outcome of a claim whose effect has a sign, but is too small to matter.
 NEGLIGIBLE = "negligible"
+
+
+class ClaimKind(StrEnum):
+    """What a claim is: a statement of the paper, an answer to a user's question, or a check."""
+
+    CLAIM = "claim"
+    FINDING = "finding"
+    CHECK = "check"
 
 
 class Verdict(StrEnum):
@@ -68,6 +76,8 @@ class Claim:
             were trained but not probed; otherwise empty text.
     """
 
+    kind: ClassVar[ClaimKind] = ClaimKind.CLAIM
+
     name: str
     statement: str
     verdict: Verdict
@@ -80,6 +90,21 @@ class Claim:
     remedy: str = field(default="", kw_only=True)
     seeds_needed: SeedsNeeded | None = field(default=None, kw_only=True)
     measured_seeds: str = field(default="", kw_only=True)
+
+    @classmethod
+    def not_tested(
+        cls, name: str, statement: str, reasons: list[str], notes: Sequence[str] = ()
+    ) -> Self:
+        """Return a claim that is not tested; the first reason is its decisive line."""
+        return cls(
+            name,
+            statement,
+            Verdict.NOT_TESTED,
+            reasons[0],
+            [*reasons],
+            [*notes],
+            plain_words=write_reason(reasons[0]),
+        )
 
     @property
     def outcome(self) -> str:
@@ -99,6 +124,8 @@ class Finding(Claim):
         states_values: whether the headline says what the runs show at some value.
     """
 
+    kind: ClassVar[ClaimKind] = ClaimKind.FINDING
+
     answer: str = ""
     headline: str = field(default="", kw_only=True)
     states_values: bool = field(default=False, kw_only=True)
@@ -115,6 +142,8 @@ class Check(Claim):
     separately from the claims.
     """
 
+    kind: ClassVar[ClaimKind] = ClaimKind.CHECK
+
     @property
     def outcome(self) -> str:
         """The verdict in the words of a check: holds, FAILS or not known."""
@@ -124,19 +153,6 @@ class Check(Claim):
             Verdict.INCONCLUSIVE: "not known",
         }
         return outcomes.get(self.verdict, str(self.verdict))
-
-
-def not_tested(name: str, statement: str, reasons: list[str], notes: Sequence[str] = ()) -> Claim:
-    """Return a claim that is not tested; the first reason is its decisive line."""
-    return Claim(
-        name,
-        statement,
-        Verdict.NOT_TESTED,
-        reasons[0],
-        [*reasons],
-        [*notes],
-        plain_words=write_reason(reasons[0]),
-    )
 
 
 @dataclass(frozen=True)

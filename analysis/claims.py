@@ -21,13 +21,12 @@ from analysis.claim import (
     count_seeds_if_open,
     decide,
     is_no_better_than_chance,
-    not_tested,
     training_error_difference,
 )
 from analysis.claim_names import DEGRADATION, FIX, NO_DEGRADATION
 from analysis.error_increase import measure_increase, select_better_than_chance
 from analysis.evidence import describe_caveats, format_bound, format_comparison
-from analysis.family_pairs import FAMILY_PAIRS, FamilyPair, family_pair
+from analysis.family_pairs import FamilyPair, family_pair
 from analysis.frame import group_by_depth
 from analysis.plain_text import write_reason
 from analysis.plain_words import (
@@ -43,22 +42,24 @@ from analysis.requirements import missing_requirements
 def judge_degradation(
     runs: pd.DataFrame,
     margin: float,
-    pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
     """Judge whether the training error of plain networks increases with depth.
+
+    Arguments: those of `judge`, as of every claim.
 
     Reproduced if the error has an increasing trend over depth (tested with three or more depths)
     and the lower bound of deepest minus shallowest is above the margin. Networks
     that are no better than chance do not count as degraded.
     """
+    pair = family_pair(runs)
     statement = (
         f"{pair.plain} networks: training error increases with depth, by more than {margin:g} "
         "points"
     )
     groups = group_by_depth(runs, pair.plain)
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
-        return not_tested(DEGRADATION, statement, reasons)
+        return Claim.not_tested(DEGRADATION, statement, reasons)
     notes = describe_caveats(pd.concat(groups.values()), groups)
     increase = measure_increase(groups, compare)
     if increase is None:
@@ -114,7 +115,6 @@ def _too_few_learning_depths(statement: str, notes: list[str], family: str) -> C
 def judge_no_degradation(
     runs: pd.DataFrame,
     margin: float,
-    pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
     """Judge whether no deeper residual network is worse than the shallowest one by the margin.
@@ -123,13 +123,14 @@ def judge_no_degradation(
     worse, with Holm's correction for the number of depths (`decide`). Inconclusive if the
     shallowest network is untrained: there is nothing to compare with.
     """
+    pair = family_pair(runs)
     statement = (
         f"{pair.residual} networks: at no depth is the training error {margin:g} points or"
         " more above that of the shallowest network"
     )
     groups = group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.residual: groups}, depths=2):
-        return not_tested(NO_DEGRADATION, statement, reasons)
+        return Claim.not_tested(NO_DEGRADATION, statement, reasons)
 
     shallowest = min(groups)
     deeper = sorted(groups.keys() - {shallowest})
@@ -187,7 +188,6 @@ def _nothing_to_compare_with(
 def judge_fix(
     runs: pd.DataFrame,
     margin: float,
-    pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
     """Judge whether a residual network has a lower training error than the plain one of its depth.
@@ -195,13 +195,14 @@ def judge_fix(
     Reproduced if the lower bound of plain minus residual is above the margin at the deepest plain
     network that is better than chance and has a residual network of its depth.
     """
+    pair = family_pair(runs)
     statement = (
         "at the deepest plain network that is better than chance, shortcuts lower the training"
         f" error by more than {margin:g} points"
     )
     plain, residual = group_by_depth(runs, pair.plain), group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.plain: plain, pair.residual: residual}, depths=1):
-        return not_tested(FIX, statement, reasons)
+        return Claim.not_tested(FIX, statement, reasons)
     notes = describe_caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
     trained = select_better_than_chance(plain).keys() & residual.keys()
@@ -209,7 +210,7 @@ def judge_fix(
         line = "the families share no depth at which the plain network is better than chance"
         if not depths:
             line = "the families share no depth"
-        claim = not_tested(FIX, statement, [line], notes)
+        claim = Claim.not_tested(FIX, statement, [line], notes)
         return replace(claim, remedy=LEARNING_DEPTHS if depths else SHARED_DEPTHS)
 
     comparison = f"{pair.plain} minus {pair.residual}"
@@ -255,7 +256,7 @@ def _describe_unmatched(trained: int, judged: int, pair: FamilyPair) -> list[str
     ]
 
 
-Judge = Callable[[pd.DataFrame, float, FamilyPair, Compare], Claim]
+Judge = Callable[[pd.DataFrame, float, Compare], Claim]
 CLAIMS: tuple[Judge, ...] = (judge_degradation, judge_no_degradation, judge_fix)
 
 
@@ -269,5 +270,4 @@ def judge(
         margin: the difference in points that counts.
         compare: measures the difference of training errors between two groups of runs.
     """
-    pair = family_pair(runs)
-    return [judge_claim(runs, margin, pair, compare) for judge_claim in CLAIMS]
+    return [judge_claim(runs, margin, compare) for judge_claim in CLAIMS]

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.abbreviation import abbreviate
-from analysis.claim import Claim, Verdict, coarsest_resolution, not_tested
+from analysis.claim import Claim, Verdict, coarsest_resolution
 from analysis.columns import ERROR_STEP, TEST_STEP
 from analysis.estimates import CONFIDENCE
 from analysis.evidence import describe_caveats
@@ -131,12 +131,12 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
     statement = f"{network}: mean {metric} {closeness}{paper.format()} % (H15 {paper.where})"
 
     if reasons := missing_requirements({paper.family: {paper.depth: runs}}, depths=1):
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
     values = metric_values(runs, paper.metric)
     if missing := len(runs) - len(values):
         verb = "has" if missing == 1 else "have"
         reason = f"{missing} of {len(runs)} runs of {network} {verb} no {metric}"
-        return not_tested(name, statement, [reason])
+        return Claim.not_tested(name, statement, [reason])
 
     step = ERROR_STEP if paper.metric == CLEAN_ERROR else TEST_STEP
     resolution = coarsest_resolution(runs, column=step)

@@ -13,7 +13,6 @@ from analysis.comparisons import compare_conditions
 from analysis.condition_claims import judge_condition, title_condition
 from analysis.condition_labels import is_null
 from analysis.conditions import Condition, list_conditions
-from analysis.family_pairs import family_pair
 from analysis.figures import plot_condition
 from analysis.figures.matplotlib_import import Figure
 from analysis.file_names import list_suffixes
@@ -147,7 +146,7 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
     explanations = explain_mechanisms(frame, margin)
     sections = []
     if explanations:
-        degradation = judge_degradation(frame.runs, margin, family_pair(frame.runs))
+        degradation = judge_degradation(frame.runs, margin)
         degrades = degradation.verdict is Verdict.REPRODUCED
         sections.append(_build_lead(explanations, label, suffix, degrades))
     for explanation in explanations:

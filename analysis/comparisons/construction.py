@@ -17,7 +17,6 @@ from analysis.claim import (
     count_seeds_if_open,
     decide,
     is_no_better_than_chance,
-    not_tested,
     training_error_difference,
 )
 from analysis.claim_names import EXISTENCE, MISSED, RETAINED
@@ -90,7 +89,9 @@ def judge(frame: Frame, margin: float) -> list[Claim]:
             MISSED: STATE_MISSED.format(margin=margin),
             RETAINED: STATE_RETAINED.format(margin=margin),
         }
-        return [not_tested(name, statement, reasons) for name, statement in statements.items()]
+        return [
+            Claim.not_tested(name, statement, reasons) for name, statement in statements.items()
+        ]
     return [
         judge_existence(frame),
         judge_training_from_scratch(frame.runs, margin),
@@ -134,11 +135,11 @@ def judge_existence(frame: Frame) -> Claim:
     if not reasons and (groups[min(groups)]["config.model.bn_statistics"] == "exact").any():
         reasons = [EXACT_BN]
     if reasons:
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
     parent, parents, column = _find_parents(frame)
     reasons = repeated_seeds(parents, parent)
     if reasons:
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
     parent_errors = parents.set_index("seed")[column]
     evidence = []
     worst = float("-inf")
@@ -149,7 +150,7 @@ def judge_existence(frame: Frame) -> Claim:
         excess = excess.dropna()
         if len(excess) < len(group):
             reason = f"the error of {parent} is not known for every seed of {depth} layers"
-            return not_tested(name, statement, [reason])
+            return Claim.not_tested(name, statement, [reason])
         worst = max(worst, float(excess.max()))
         span = f"{excess.min():+.3g} to {excess.max():+.3g} points"
         evidence.append(f"{depth} layers minus {parent}: {span} within seeds")
@@ -208,17 +209,17 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     plain, groups = group_by_depth(runs, "plain"), group_by_depth(runs, FAMILY)
     reasons = missing_requirements({"plain": plain, FAMILY: groups}, depths=2)
     if reasons := reasons or _find_unknown_starts(groups):
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
     notes = describe_caveats(runs, plain)
     parent_depth = runs.loc[runs["family"] == FAMILY, "config.model.grown_from"].iloc[0]
     deeper = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > parent_depth]
     trained = [depth for depth in deeper if not is_no_better_than_chance(plain[depth])]
     if not deeper:
         reason = "plain and constructed networks share no depth above that of the parent"
-        return not_tested(name, statement, [reason], notes)
+        return Claim.not_tested(name, statement, [reason], notes)
     if not trained:
         reason = "no plain network of a greater depth is better than chance"
-        return not_tested(name, statement, [reason], notes)
+        return Claim.not_tested(name, statement, [reason], notes)
     evidence = []
     differences = {}
     for depth in deeper:
@@ -300,7 +301,7 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     groups = group_by_depth(frame.runs, FAMILY)
     reasons = missing_requirements({FAMILY: groups}, depths=1)
     if reasons := reasons or _find_unknown_starts(groups):
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
     highest = _find_highest_in_between(frame)
     differences = {}
     for depth, group in groups.items():

@@ -1,6 +1,8 @@
 """At which values of a factor do networks degrade?"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pandas as pd
 
@@ -23,18 +25,44 @@ from analysis.comparisons.value_sentences import (
     place_values,
 )
 from analysis.error_increase import Increase, measure_increase
+from analysis.estimates import Estimate
 from analysis.evidence import describe_caveats, format_bound
 from analysis.plain_text import (
     capitalise_first,
     format_amount,
     format_change,
     shorten_reason,
-    write_reason,
 )
 from analysis.seeds_needed import SeedsNeeded
 
 EVERYWHERE, NOT_EVERYWHERE, NOWHERE = "at every value", "not at every value", "at no value"
 TOO_FEW_TRAINED = "fewer than two depths are better than chance"
+
+
+@dataclass(frozen=True)
+class Increases:
+    """How the training error changes with depth at each value, and the increase that counts.
+
+    Attributes:
+        by_value: the increase at each value, by its label.
+        untrained: the labels at which fewer than two depths are trained. Nothing is known about
+            them.
+        margin: the increase in points that counts.
+    """
+
+    by_value: Mapping[str, Increase]
+    untrained: list[str]
+    margin: float
+
+    @cached_property
+    def differences(self) -> dict[str, Estimate]:
+        """The error of the deepest minus that of the shallowest networks at each value."""
+        return {label: increase.difference for label, increase in self.by_value.items()}
+
+    @cached_property
+    def above_margin(self) -> Decision[str]:
+        """The decision whether every increase is above the margin; there is at least one."""
+        return decide(self.differences, "above", self.margin)
 
 
 def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: float) -> Finding:
@@ -56,29 +84,23 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
     )
     if reasons := networks.find_gaps(depths=2):
         reason = shorten_reason(reasons[0])
-        return Finding(
-            title,
-            statement,
-            Verdict.NOT_TESTED,
-            reasons[0],
-            reasons,
-            plain_words=write_reason(reasons[0]),
-            headline=f"No verdict yet on whether degradation depends on the {name}: {reason}.",
-        )
-    increases, untrained, evidence = _measure_increases(networks)
-    verdict, answer, line = _decide(increases, untrained, margin)
+        headline = f"No verdict yet on whether degradation depends on the {name}: {reason}."
+        return replace(Finding.not_tested(title, statement, reasons), headline=headline)
+    increases, evidence = _measure_increases(networks, margin)
+    by_value = increases.by_value
+    verdict, answer, line = _decide(increases)
     notes = [*describe_caveats(runs), *networks.list_notes()]
     kind = f"{networks.family} networks"
-    values = classify_values(increases, untrained, margin, is_settled=bool(answer))
+    values = classify_values(by_value, increases.untrained, margin, is_settled=bool(answer))
     headline = describe_degradation(
-        increases, values, kind, name, margin, has_all_values=not networks.absent
+        by_value, values, kind, name, margin, has_all_values=not networks.absent
     )
     failed = networks.describe_no_better_than_chance()
-    if increases and failed:
+    if by_value and failed:
         headline = f"{headline.removesuffix('.')} (no better than chance: {failed})."
     if answer:
         plain_words = _describe_answer(
-            answer, increases, kind, name, margin, has_all_values=not networks.absent
+            answer, increases, kind, name, has_all_values=not networks.absent
         )
     else:
         plain_words = describe_open(values, kind, name)
@@ -91,21 +113,19 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         notes,
         answer,
         plain_words=plain_words,
-        remedy="" if answer else _choose_remedy(increases, untrained, margin),
-        seeds_needed=None if untrained or answer else _count_seeds(increases, margin),
+        remedy="" if answer else _choose_remedy(increases),
+        seeds_needed=None if increases.untrained or answer else _count_seeds(increases),
         headline=headline,
         states_values=bool(values.worse or values.alike),
     )
 
 
-def _measure_increases(networks: Networks) -> tuple[dict[str, Increase], list[str], list[str]]:
+def _measure_increases(networks: Networks, margin: float) -> tuple[Increases, list[str]]:
     """Measure how the training error changes with depth at each value.
 
-    Returns:
-        The increase at each value, by its label; the labels at which fewer than two depths are
-        trained; and the lines of evidence.
+    `margin`: the increase in points that counts. Returns the increases and the lines of evidence.
     """
-    increases = {}
+    by_value = {}
     untrained = []
     evidence = []
     for label, groups in networks.by_value.items():
@@ -114,14 +134,12 @@ def _measure_increases(networks: Networks) -> tuple[dict[str, Increase], list[st
             untrained.append(label)
             evidence.append(f"{label}: {TOO_FEW_TRAINED}")
         else:
-            increases[label] = increase
+            by_value[label] = increase
             evidence += [f"{label}, {line}" for line in increase.evidence]
-    return increases, untrained, evidence
+    return Increases(by_value, untrained, margin), evidence
 
 
-def _decide(
-    increases: Mapping[str, Increase], untrained: list[str], margin: float
-) -> tuple[Verdict, str, str]:
+def _decide(increases: Increases) -> tuple[Verdict, str, str]:
     """Return the verdict, the answer and the decisive line.
 
     - At every value: each increase is above the margin and, with three or more depths, each trend
@@ -129,65 +147,54 @@ def _decide(
     - At no value: each increase is below the margin; their number needs no correction either.
     - Not at every value: some increase is below the margin, with Holm's correction.
 
-    Args:
-        increases: the increase of the error at each value, by the value's label.
-        untrained: the values at which fewer than two depths are trained. Nothing is known about
-            them, so neither of the first two answers is possible.
-        margin: the increase in points that counts.
+    Where some value is untrained, neither of the first two answers is possible.
     """
-    if not increases:
+    by_value, untrained = increases.by_value, increases.untrained
+    if not by_value:
         return Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at any value"
-    differences = {label: increase.difference for label, increase in increases.items()}
-    below = decide(differences, "below", margin)
+    below = decide(increases.differences, "below", increases.margin)
     if below.verdict is Verdict.REPRODUCED and not untrained:
-        return Verdict.CONTRADICTED, NOWHERE, _format_line("highest", increases, below)
-    above = decide(differences, "above", margin)
+        return Verdict.CONTRADICTED, NOWHERE, _format_line("highest", by_value, below)
+    above = increases.above_margin
     if above.verdict is Verdict.CONTRADICTED:
-        return Verdict.CONTRADICTED, NOT_EVERYWHERE, _format_line("lowest", increases, above)
+        return Verdict.CONTRADICTED, NOT_EVERYWHERE, _format_line("lowest", by_value, above)
     if untrained:
         return Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at {', '.join(untrained)}"
-    without_trend = [label for label, increase in increases.items() if not increase.has_trend()]
+    without_trend = [label for label, increase in by_value.items() if not increase.has_trend()]
     if above.verdict is Verdict.REPRODUCED and without_trend:
-        increase = increases[without_trend[0]]
+        increase = by_value[without_trend[0]]
         return Verdict.INCONCLUSIVE, "", f"{without_trend[0]}{increase.format_trend()}"
     answer = EVERYWHERE if above.verdict is Verdict.REPRODUCED else ""
-    return above.verdict, answer, _format_line("lowest", increases, above)
+    return above.verdict, answer, _format_line("lowest", by_value, above)
 
 
-def _choose_remedy(increases: Mapping[str, Increase], untrained: list[str], margin: float) -> str:
+def _choose_remedy(increases: Increases) -> str:
     """Return what may answer an open question, if that is not more seeds; or empty text."""
-    if untrained:
+    if increases.untrained:
         return LEARNING_DEPTHS
-    differences = {label: increase.difference for label, increase in increases.items()}
-    needs_trend = decide(differences, "above", margin).verdict is Verdict.REPRODUCED
+    needs_trend = increases.above_margin.verdict is Verdict.REPRODUCED
     return MORE_DEPTHS if needs_trend else ""
 
 
-def _count_seeds(increases: Mapping[str, Increase], margin: float) -> SeedsNeeded | None:
+def _count_seeds(increases: Increases) -> SeedsNeeded | None:
     """Return how many seeds would settle the question, or None if only a trend leaves it open."""
-    differences = {label: increase.difference for label, increase in increases.items()}
-    decision = decide(differences, "above", margin)
-    return count_seeds_if_open(decision, differences, "above", margin)
+    return count_seeds_if_open(
+        increases.above_margin, increases.differences, "above", increases.margin
+    )
 
 
 def _describe_answer(
-    answer: str,
-    increases: Mapping[str, Increase],
-    networks: str,
-    name: str,
-    margin: float,
-    *,
-    has_all_values: bool,
+    answer: str, increases: Increases, networks: str, name: str, *, has_all_values: bool
 ) -> str:
     """Return the answer in a short sentence with the increase that decides it.
 
     Arguments: those of `describe_degradation`.
     """
-    changes = {label: increase.difference.mean for label, increase in increases.items()}
+    changes = {label: difference.mean for label, difference in increases.differences.items()}
     smallest = min(changes, key=lambda label: changes[label])
     if answer == EVERYWHERE:
         least = format_amount(changes[smallest])
-        where = f"at every {name}" if has_all_values else locate([*increases], name)
+        where = f"at every {name}" if has_all_values else locate([*changes], name)
         return (
             f"{capitalise_first(where)} {networks} get worse with depth, by {least} points or more"
             " on average."
@@ -196,11 +203,10 @@ def _describe_answer(
         most = format_change(max(changes.values()))
         where = f"no {name}" if has_all_values else f"none of {place_values([*changes], name)}"
         return (
-            f"At {where} do {networks} get worse by {margin:g} points or more"
-            f" {describe_depths(increases)}: the largest mean change is {most} points."
+            f"At {where} do {networks} get worse by {increases.margin:g} points or more"
+            f" {describe_depths(increases.by_value)}: the largest mean change is {most} points."
         )
-    differences = {label: increase.difference for label, increase in increases.items()}
-    decides = decide(differences, "above", margin).worst
+    decides = increases.above_margin.worst
     change = format_change(changes[decides])
     return (
         f"Not at every {name}: {locate([decides], name)} the error of {networks} changes by"

@@ -20,10 +20,9 @@ def judge_fixes(stratum: Stratum, margin: float) -> dict[str, Verdict]:
     for value, condition in stratum.conditions.items():
         label = stratum.labels[value]
         runs = condition.frame.runs
-        pair = family_pair(runs)
-        verdicts[label] = judge_no_degradation(runs, margin, pair).verdict
+        verdicts[label] = judge_no_degradation(runs, margin).verdict
         if verdicts[label] in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
-            groups = group_by_depth(runs, pair.residual)
+            groups = group_by_depth(runs, family_pair(runs).residual)
             p_stable[label], p_worse[label] = _test_stability(groups, margin)
         elif verdicts[label] is Verdict.INCONCLUSIVE:
             p_stable[label] = p_worse[label] = 1.0

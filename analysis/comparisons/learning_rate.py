@@ -21,12 +21,11 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis import claims as main_claims
-from analysis.claim import Claim, Compare, coarsest_resolution, not_tested
+from analysis.claim import Claim, Compare, coarsest_resolution
 from analysis.claims import judge_fix, judge_no_degradation
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons.base import FactorSection
 from analysis.estimates import DifferenceOfMinima
-from analysis.family_pairs import family_pair
 from analysis.figures import learning_rate_map
 from analysis.finished_runs import is_finished, select_finished
 from analysis.requirements import count_runs, repeated_seeds
@@ -54,7 +53,7 @@ def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:
     reasons = _find_gaps(runs)
     if reasons:
         claims = [
-            not_tested(claim.name, claim.statement, reasons, claim.notes)
+            Claim.not_tested(claim.name, claim.statement, reasons, claim.notes)
             for claim in main_claims.judge(best, margin)
         ]
     else:
@@ -66,10 +65,9 @@ def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:
 
 def _judge_at_each_rate(runs: pd.DataFrame, margin: float) -> list[str]:
     """Return lines of evidence: the verdicts at each rate that the runs were trained at."""
-    pair = family_pair(runs)
     lines = []
     for lr, group in runs.groupby(KEY):
-        claims = (judge_no_degradation(group, margin, pair), judge_fix(group, margin, pair))
+        claims = (judge_no_degradation(group, margin), judge_fix(group, margin))
         lines += [
             f"lr {lr:g}, {claim.name}: {claim.verdict} ({claim.decisive_line})" for claim in claims
         ]

@@ -6,7 +6,6 @@ from analysis.claim import (
     Claim,
     count_seeds_if_open,
     decide,
-    not_tested,
     training_error_difference,
 )
 from analysis.comparisons.base import FactorSection
@@ -31,7 +30,7 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
     groups, baselines = group_by_depth(runs, family), group_by_depth(runs, baseline)
     reasons = missing_requirements({family: groups, baseline: baselines}, depths=1)
     if reasons:
-        return not_tested(family, statement, reasons)
+        return Claim.not_tested(family, statement, reasons)
     differences = {}
     evidence = []
     for depth in sorted(groups.keys() & baselines.keys()):
@@ -39,7 +38,7 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
         line = format_comparison(differences[depth], groups[depth], baselines[depth])
         evidence.append(f"{family} minus {baseline}, {depth} layers: {line}")
     if not differences:
-        return not_tested(family, statement, ["the families have no depth in common"])
+        return Claim.not_tested(family, statement, ["the families have no depth in common"])
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} layers, {family} minus {baseline}: {line}"

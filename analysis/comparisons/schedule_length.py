@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.claim import Claim, not_tested
+from analysis.claim import Claim
 from analysis.claims import judge_degradation
 from analysis.comparisons.base import FactorSection
 from analysis.conditions import find_varying_keys
-from analysis.family_pairs import family_pair
 from analysis.key_columns import MEASURING_KEYS, PREFIX
 from analysis.lr_drops import MILESTONES, parse_milestones
 
@@ -27,16 +26,15 @@ def judge_longest_schedule(runs: pd.DataFrame, margin: float) -> Claim:
 
     Not tested if the schedules differ in more than their length.
     """
-    pair = family_pair(runs)
     longest = runs[KEY].max()
     statement = f"after {longest} iterations, degradation still exceeds {margin:g} points"
     reasons = _list_other_differences(runs)
     if reasons:
-        return not_tested(NAME, statement, reasons)
-    claim = judge_degradation(runs[runs[KEY] == longest], margin, pair)
+        return Claim.not_tested(NAME, statement, reasons)
+    claim = judge_degradation(runs[runs[KEY] == longest], margin)
     evidence = list(claim.evidence)
     for iterations, group in runs[runs[KEY] < longest].groupby(KEY):
-        shorter = judge_degradation(group, margin, pair)
+        shorter = judge_degradation(group, margin)
         evidence.append(f"for comparison, {iterations} iterations: {shorter.decisive_line}")
     plain_words = f"After {longest:,} iterations: {claim.plain_words}"
     return replace(

@@ -12,7 +12,6 @@ from analysis.claim import (
     RunsByDepth,
     Verdict,
     is_no_better_than_chance,
-    not_tested,
     training_error_difference,
 )
 from analysis.comparisons.base import FactorSection
@@ -44,12 +43,12 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     reasons = _list_missing_options(options)
     reasons += missing_requirements({pair.plain: plain, **options}, depths=1)
     if reasons:
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
     notes = describe_caveats(runs, plain, *options.values())
     depth = _find_deepest_trained(plain, options)
     if depth is None:
         reason = "the families share no depth at which the plain network is better than chance"
-        return not_tested(name, statement, [reason], notes)
+        return Claim.not_tested(name, statement, [reason], notes)
     networks = {option: groups[depth] for option, groups in options.items()}
     first = min(networks)
     gap = training_error_difference(plain[depth], networks[first])

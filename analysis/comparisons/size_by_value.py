@@ -59,7 +59,7 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
     if not reasons and len(networks.list_shared_depths()) < 2:
         reasons = [f"{networks.family} networks share fewer than two depths at all values"]
     if reasons:
-        return _not_tested(title, statement, reasons)
+        return Finding.not_tested(title, statement, reasons)
     notes = [*describe_caveats(runs), *networks.list_notes()]
     depths = networks.list_depths_better_than_chance()
     if len(depths) < 2:
@@ -108,7 +108,7 @@ def judge_gain(
     if not reasons and not shared:
         reasons = ["the families share no depth at all values"]
     if reasons:
-        return _not_tested(title, statement, reasons)
+        return Finding.not_tested(title, statement, reasons)
     notes = [*describe_caveats(runs), *plain.list_notes(), *residual.list_notes()]
     trained = shared.intersection(plain.list_depths_better_than_chance())
     if not trained:
@@ -133,14 +133,6 @@ def judge_gain(
     comparison = f"{plain.family} minus {residual.family}, {depth} layers"
     size = f"the gain by shortcuts at {depth} layers"
     return _compare_sizes(title, statement, sizes, comparison, notes, margin, size, name)
-
-
-def _not_tested(title: str, statement: str, reasons: list[str]) -> Finding:
-    """Return a finding that is not tested; the first reason is its decisive line."""
-    plain_words = write_reason(reasons[0])
-    return Finding(
-        title, statement, Verdict.NOT_TESTED, reasons[0], reasons, plain_words=plain_words
-    )
 
 
 def _compare_sizes(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
+from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide
 from analysis.claim_names import name_healthy_gradients
 from analysis.claims import judge_degradation
 from analysis.error_increase import select_better_than_chance
@@ -71,7 +71,7 @@ def _find_degraded_depth(frame: Frame, margin: float, pair: FamilyPair) -> int |
 
     It is the deepest one that is better than chance, which is compared with the shallowest one.
     """
-    if judge_degradation(frame.runs, margin, pair).verdict is not Verdict.REPRODUCED:
+    if judge_degradation(frame.runs, margin).verdict is not Verdict.REPRODUCED:
         return None
     return max(select_better_than_chance(group_by_depth(frame.runs, pair.plain)))
 
@@ -166,7 +166,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     notes = find_unprobed(runs[runs["family"] == family], spans)
     reasons = missing_requirements({family: group_by_depth(spans, family)}, depths=1)
     if reasons:
-        return not_tested(name, statement, reasons, notes)
+        return Claim.not_tested(name, statement, reasons, notes)
 
     bounds, unknown_notes, single_run_notes = _bound_spans(spans)
     evidence = _describe_depths(spans)

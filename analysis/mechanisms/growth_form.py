@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, not_tested
+from analysis.claim import Claim, Verdict
 from analysis.claim_names import EXPONENTIAL_SLOWING
 from analysis.frame import group_by_depth
 from analysis.growth_discrimination import predict_discrimination
@@ -81,7 +81,7 @@ def judge_form(
     reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)
     reasons += _find_varying_rates(runs[runs["family"] == family])
     if reasons:
-        return not_tested(name, statement, [*reasons, *counts])
+        return Claim.not_tested(name, statement, [*reasons, *counts])
 
     window = f" before the learning rate drops, at {milestones[0]} iterations" if milestones else ""
     fits = fit_both_forms(times, milestones)
@@ -89,7 +89,7 @@ def judge_form(
     if not isinstance(exponential, GrowthFit) or not isinstance(power, GrowthFit):
         problem = exponential if isinstance(exponential, str) else power
         reason = f"half of chance error, {family}{window}: {problem}"
-        return not_tested(name, statement, [reason, *counts])
+        return Claim.not_tested(name, statement, [reason, *counts])
 
     last = milestones[0] if milestones else times["last"].max()
     chances = _predict_preferences(exponential, power, to_half["depth"], evaluations, last)

@@ -15,7 +15,6 @@ from analysis.claim import (
     count_seeds_if_open,
     decide,
     is_no_better_than_chance,
-    not_tested,
 )
 from analysis.claim_names import REMOVING_A_BLOCK
 from analysis.columns import UNTRAINED_WITHIN_POINTS
@@ -194,7 +193,7 @@ def judge_deletion(
     compared_rows = single_deletions[single_deletions["depth"].isin(depths)]
     reasons = _find_missing(compared_rows, pair)
     if reasons:
-        return not_tested(name, statement, reasons, notes)
+        return Claim.not_tested(name, statement, reasons, notes)
 
     differences = {depth: welch_difference(plain[depth], residual[depth]) for depth in depths}
     evidence = _describe_depths(compared_rows, pair, differences)

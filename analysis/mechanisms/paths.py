@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide, not_tested
+from analysis.claim import Claim, Decision, Verdict, count_seeds_if_open, decide
 from analysis.claim_names import SHORT_PATHS
 from analysis.estimates import Difference
 from analysis.evidence import format_bound
@@ -122,14 +122,14 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
     end = family_rows[family_rows["time_point"] == END]
     reasons = _find_missing(end, family)
     if reasons:
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
 
     unknown_runs = end.loc[end["excess"].isna(), "run_id"]
     notes = [f"the gradient of {run_id} is zero or not finite: excluded" for run_id in unknown_runs]
     excesses = group_known_values(end, family, "excess")
     reasons = _find_unknown_depths(excesses, family)
     if reasons:
-        return not_tested(name, statement, reasons, notes)
+        return Claim.not_tested(name, statement, reasons, notes)
 
     bounds = {depth: mean_estimate(values) for depth, values in excesses.items()}
     decision = decide(bounds, "below", 0.0)

@@ -13,7 +13,6 @@ from analysis.claim import (
     decide,
     difference_by_seed,
     is_no_better_than_chance,
-    not_tested,
     training_error_difference,
 )
 from analysis.columns import UNTRAINED_WITHIN_POINTS
@@ -123,7 +122,7 @@ def test_difference_of_minima_is_decided_like_others(beyond, beyond_bound, short
 
 
 def test_claim_that_is_not_tested_leads_with_a_reason():
-    claim = not_tested("name", "statement", ["first", "second"], ["note"])
+    claim = Claim.not_tested("name", "statement", ["first", "second"], ["note"])
     assert claim.verdict is Verdict.NOT_TESTED
     assert (claim.decisive_line, claim.evidence) == ("first", ["first", "second"])
     assert claim.notes == ["note"]
@@ -131,9 +130,12 @@ def test_claim_that_is_not_tested_leads_with_a_reason():
 
 def test_reason_in_plain_words_names_no_runs():
     reasons = ["2 of 9 plain runs are missing: plain-d20-s0-12345678, plain-d20-s1-12345678"]
-    assert not_tested("name", "", reasons).plain_words == "2 of 9 plain runs are missing."
+    assert Claim.not_tested("name", "", reasons).plain_words == "2 of 9 plain runs are missing."
     repeated = ["seed 0 of plain-20 is recorded twice: run ids plain-d20-s0-1, plain-d20-s0-2"]
-    assert not_tested("name", "", repeated).plain_words == "Seed 0 of plain-20 is recorded twice."
+    assert (
+        Claim.not_tested("name", "", repeated).plain_words
+        == "Seed 0 of plain-20 is recorded twice."
+    )
 
 
 @pytest.mark.parametrize("verdict", [Verdict.REPRODUCED, Verdict.CONTRADICTED])

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from analysis.claim import Verdict, not_tested
+from analysis.claim import Claim, Verdict
 from analysis.claims import judge
 from analysis.comparisons import construction, judge_each_comparison
 from analysis.comparisons.value_sentences import describe_fixes, join_labels, join_values, locate
@@ -302,7 +302,8 @@ def test_untested_comparison_does_not_lead(joined):
 def test_reason_of_several_claims_is_given_once():
     reason = "6 of 6 constructed runs are missing"
     claims = [
-        not_tested(name, "", [reason]) for name in (construction.EXISTENCE, construction.RETAINED)
+        Claim.not_tested(name, "", [reason])
+        for name in (construction.EXISTENCE, construction.RETAINED)
     ]
     frame = make_frame({"plain": WORSE, "constructed": FLAT})
     is_lost = frame.runs["family"] == "constructed"
