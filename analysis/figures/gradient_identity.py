@@ -19,6 +19,7 @@ from analysis.figures.layout import (
 from analysis.figures.marks import SHAPE_CHANGE
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES
+from analysis.frame import group_values
 from degradation.metrics import ITERATION
 
 TERMS_CAPTION = (
@@ -136,9 +137,8 @@ def plot_share(values: pd.DataFrame, family: str) -> Figure:
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     ax = figure.subplots()
     for index, (_, time_point) in enumerate(time_points.iterrows()):
-        groups = {}
-        for depth, group in values[values[ITERATION] == time_point[ITERATION]].groupby("depth"):
-            groups[int(str(depth))] = group["shortcut_share"].tolist()
+        at_time_point = values[values[ITERATION] == time_point[ITERATION]]
+        groups = group_values(at_time_point, family, "shortcut_share")
         style = FAMILY_STYLES[family] | {"label": str(time_point["time_point"])}
         if index == 0 and len(time_points) > 1:
             style |= {"color": "0.45", "linestyle": ":"}

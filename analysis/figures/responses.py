@@ -19,6 +19,7 @@ from analysis.figures.layout import (
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
+from analysis.frame import group_values
 
 CAPTION = (
     "Standard deviation of each 3x3 layer's response at the end of training, as in figure 7 of He "
@@ -119,9 +120,7 @@ def _plot_means(
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     for ax, panel in zip(axes, panels, strict=True):
         for index, family in enumerate(panel):
-            groups = {}
-            for depth, group in means[means["family"] == family].groupby("depth"):
-                groups[int(str(depth))] = group["std"].tolist()
+            groups = group_values(means, family, "std")
             style = FAMILY_STYLES[family] | {"label": family}
             draw_over_depth(groups, ax, depths, (index, len(panel)), style)
         ax.set_ylabel(YLABEL)

@@ -20,6 +20,7 @@ from analysis.figures.layout import (
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
+from analysis.frame import group_values
 from degradation.metrics import ITERATION
 
 CAPTION = (
@@ -103,9 +104,7 @@ def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, floa
 def _draw_nearest(nearest: pd.DataFrame, ax: Axes, families: list[str], depths: list[int]) -> None:
     """Draw the correlation at the smallest distance above 0 against depth, one line per family."""
     for index, family in enumerate(families):
-        groups = {}
-        for depth, group in nearest[nearest["family"] == family].groupby("depth"):
-            groups[int(str(depth))] = group["correlation"].tolist()
+        groups = group_values(nearest, family, "correlation")
         style = FAMILY_STYLES[family] | {"label": family}
         draw_over_depth(groups, ax, depths, (index, len(families)), style)
     ax.axhline(0, **REFERENCE_STYLE)

@@ -1,15 +1,17 @@
 """The parts of a mechanism in the section *Why*, and what several mechanisms share."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
-from analysis.claim import Claim, Verdict, not_tested
+from analysis.claim import Claim, Verdict
 from analysis.estimates import Estimate
 from analysis.figures.matplotlib_import import Figure
 from analysis.figures.title_and_footer import describe_seeds
+from analysis.frame import group_values
 from analysis.mechanism_texts.wording import LeadItem
 from analysis.plain_words import add_doubt
 from analysis.requirements import unfinished_runs
@@ -95,7 +97,7 @@ def account_for_missing_runs(
         reasons += unfinished_runs(family, family_runs)
         reasons += _list_unprobed_depths(family, family_runs, values)
     if reasons:
-        return not_tested(claim.name, claim.statement, reasons, claim.notes)
+        return Claim.not_tested(claim.name, claim.statement, reasons, claim.notes)
     if not is_probed.all():
         claim = replace(claim, measured_seeds=describe_seeds(runs[is_probed]))
     is_diverged = runs["state"] == State.DIVERGED
@@ -127,9 +129,10 @@ def _list_unprobed_depths(family: str, runs: pd.DataFrame, values: pd.DataFrame)
 def group_known_values(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
     """Return the known values of one family by depth, shallowest first, without NaN.
 
-    `values`: one row per run.
+    `values`: one row per run. A depth at which no value is known has an empty list.
     """
-    groups = {}
-    for depth, group in values[values["family"] == family].groupby("depth"):
-        groups[int(str(depth))] = group[column].dropna().tolist()
-    return groups
+    groups = group_values(values, family, column)
+    return {
+        depth: [value for value in group if not math.isnan(value)]
+        for depth, group in groups.items()
+    }

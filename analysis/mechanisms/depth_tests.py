@@ -16,26 +16,16 @@ from analysis.error_increase import SIGNIFICANCE
 from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_estimate
 from analysis.family_pairs import FamilyPair
-from analysis.frame import Frame, group_by_depth
+from analysis.frame import Frame
 from analysis.mechanisms.base import KNOWN_VALUES, find_unprobed
 from analysis.seeds_needed import SeedsNeeded
 from analysis.statistics import welch_difference
 from analysis.trend import increasing_trend
 from degradation.counting import format_count
 
-Groups = dict[int, list[float]]  # depth: one value per run, or NaN if it is unknown
-
-
-def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
-    """Return the values of one family by depth, shallowest first.
-
-    `values`: one row per run. NaN is retained, so that every bound that depends on it is NaN as
-    well and supports no verdict.
-    """
-    groups = {}
-    for depth, group in group_by_depth(values, family).items():
-        groups[depth] = group[column].astype(float).tolist()
-    return groups
+# Depth: one value per run, or NaN if it is unknown (`group_values`). A bound that depends on NaN is
+# NaN as well and supports no verdict.
+Groups = dict[int, list[float]]
 
 
 def compute_differences(groups: Groups, baselines: Groups) -> dict[int, Difference]:

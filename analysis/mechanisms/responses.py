@@ -4,13 +4,13 @@ import math
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, count_seeds_if_open, decide, not_tested
+from analysis.claim import Claim, Verdict, count_seeds_if_open, decide
 from analysis.claim_names import WEAKER_RESPONSES, WEAKER_RESPONSES_WITH_DEPTH
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import responses as figure
-from analysis.frame import Frame, group_by_depth
+from analysis.frame import Frame, group_by_depth, group_values
 from analysis.mechanism_texts import responses as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import (
@@ -115,10 +115,10 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
     families = {family: group_by_depth(values, family) for family in (pair.plain, pair.residual)}
     reasons = missing_requirements(families, depths=1, shared=True, kind="probed")
     if reasons:
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
 
-    plain = depth_tests.group_values(values, pair.plain, "std")
-    residual = depth_tests.group_values(values, pair.residual, "std")
+    plain = group_values(values, pair.plain, "std")
+    residual = group_values(values, pair.residual, "std")
     differences = depth_tests.compute_differences(plain, residual)
     decision = decide(differences, "above", MARGIN)
     line = depth_tests.format_worst(differences, decision)
@@ -175,9 +175,9 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     families = {family: group_by_depth(values, family)}
     reasons = missing_requirements(families, depths=2, kind="probed")
     if reasons:
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
 
-    groups = depth_tests.group_values(values, family, "std")
+    groups = group_values(values, family, "std")
     trend = depth_tests.measure_trend(groups, MARGIN)
     decisive_line = f"{trend.decisive_line} (margin {MARGIN:g})"
     is_negligible = False

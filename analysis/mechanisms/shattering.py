@@ -12,13 +12,12 @@ from analysis.claim import (
     Verdict,
     count_seeds_if_open,
     decide,
-    not_tested,
 )
 from analysis.claim_names import SHATTERED_GRADIENTS
 from analysis.estimates import Difference, Interval
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
-from analysis.frame import Frame, group_by_depth
+from analysis.frame import Frame, group_by_depth, group_values
 from analysis.mechanism_texts import shattering as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import (
@@ -110,10 +109,10 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     families = {family: group_by_depth(values, family) for family in (pair.plain, pair.residual)}
     reasons = missing_requirements(families, depths=2, shared=True, kind="probed")
     if reasons:
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
 
-    plain = depth_tests.group_values(values, pair.plain, "correlation")
-    residual = depth_tests.group_values(values, pair.residual, "correlation")
+    plain = group_values(values, pair.plain, "correlation")
+    residual = group_values(values, pair.residual, "correlation")
     trend = depth_tests.measure_trend(plain)
     differences = depth_tests.compute_differences(residual, plain)
     decided = {TREND: -trend.difference, **differences}
