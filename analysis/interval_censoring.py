@@ -76,35 +76,38 @@ class GrowthFit:
     @cached_property
     def lower(self) -> float:
         """The one-sided 95 % lower bound of the slope."""
-        return self.bound(CONFIDENCE, -1)
+        return self.lower_at(CONFIDENCE)
 
     @cached_property
     def upper(self) -> float:
         """The one-sided 95 % upper bound of the slope."""
-        return self.bound(CONFIDENCE, 1)
+        return self.upper_at(CONFIDENCE)
 
     @cached_property
     def low(self) -> float:
         """The lower end of the two-sided 95 % interval of the slope."""
-        return self.bound((1 + CONFIDENCE) / 2, -1)
+        return self.lower_at((1 + CONFIDENCE) / 2)
 
     @cached_property
     def high(self) -> float:
         """The upper end of the two-sided 95 % interval of the slope."""
-        return self.bound((1 + CONFIDENCE) / 2, 1)
+        return self.upper_at((1 + CONFIDENCE) / 2)
 
     def median_time(self, depth: ArrayLike) -> Array:
         """Return the median time at these depths, in iterations."""
         z = FORMS[self.form](np.asarray(depth, dtype=float))
         return np.exp(self.intercept + self.slope * z)
 
-    def bound(self, level: float, side: int) -> float:
-        """Return a one-sided bound of the slope.
+    def lower_at(self, level: float) -> float:
+        """Return the one-sided lower bound of the slope at this confidence level."""
+        return self._find_bound(level, -1)
 
-        Args:
-            level: confidence level of the bound.
-            side: -1 for the lower bound, 1 for the upper one.
-        """
+    def upper_at(self, level: float) -> float:
+        """Return the one-sided upper bound of the slope at this confidence level."""
+        return self._find_bound(level, 1)
+
+    def _find_bound(self, level: float, side: int) -> float:
+        """Return a one-sided bound of the slope. `side`: -1 for the lower one, 1 for the upper."""
         freedom = self.degrees_of_freedom
         quantile = float(stats.t.ppf(level, freedom))
         allowed_loss = (freedom + 2) / 2 * math.log1p(quantile**2 / freedom)

@@ -6,9 +6,8 @@ from fractions import Fraction
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, not_tested
+from analysis.claim import Claim, Side, Verdict
 from analysis.claim_names import LESS_SLOWING
-from analysis.error_increase import SIGNIFICANCE
 from analysis.estimates import CONFIDENCE
 from analysis.family_pairs import FamilyPair
 from analysis.frame import group_by_depth
@@ -17,12 +16,12 @@ from analysis.lr_drops import list_own_changes
 from analysis.mechanisms.base import NEGLIGIBLE_FRACTION
 from analysis.mechanisms.growth import LAYERS, format_factor, format_fit, try_fit
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
+from analysis.multiple_testing import bonferroni_level
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 from degradation.counting import format_count
 
 PairOfFits = tuple[GrowthFit, GrowthFit]  # plain family, residual family
-LOWER, UPPER = -1, 1  # the sides that GrowthFit.bound takes
 
 
 def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> Claim:
@@ -53,12 +52,12 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     groups = {family: group_by_depth(runs, family) for family in families}
     reasons = missing_requirements(groups, depths=2)
     if reasons:
-        return not_tested(name, statement, reasons)
+        return Claim.not_tested(name, statement, reasons)
 
     fits, evidence = _fit_at_fractions(times, pair)
     if not fits:
         reason = "there is no fraction at which both factors can be fitted"
-        return not_tested(name, statement, [reason, *evidence])
+        return Claim.not_tested(name, statement, [reason, *evidence])
 
     verdict = decide_slowing(fits)
     worst = _find_worst(fits, verdict)
@@ -122,26 +121,17 @@ def decide_slowing(fits: Mapping[Fraction, PairOfFits]) -> Verdict:
     gaps = [_upper_gap(plain, residual) for plain, residual in fits.values()]
     if all(gap < 0 for gap in gaps):
         return Verdict.REPRODUCED
-    level = compute_contradiction_level(len(fits))
+    level = bonferroni_level(len(fits))  # the bound of any fraction can contradict
     opposite_gaps = [_lower_gap(plain, residual, level) for plain, residual in fits.values()]
     if any(gap > 0 for gap in opposite_gaps):
         return Verdict.CONTRADICTED
     return Verdict.INCONCLUSIVE
 
 
-def compute_contradiction_level(bounds: int) -> float:
-    """Return the confidence level of each bound.
-
-    Any one of `bounds` bounds can contradict the claim, and this level keeps the family-wise error
-    rate at 5 % (Holm's first step).
-    """
-    return 1 - SIGNIFICANCE / bounds
-
-
 def _find_worst(fits: Mapping[Fraction, PairOfFits], verdict: Verdict) -> Fraction:
     """Return the fraction of chance error on which the verdict rests."""
     if verdict is Verdict.CONTRADICTED:
-        level = compute_contradiction_level(len(fits))
+        level = bonferroni_level(len(fits))
         gaps = {
             fraction: _lower_gap(*pair_of_fits, level) for fraction, pair_of_fits in fits.items()
         }
@@ -152,24 +142,26 @@ def _find_worst(fits: Mapping[Fraction, PairOfFits], verdict: Verdict) -> Fracti
 
 def _upper_gap(plain: GrowthFit, residual: GrowthFit) -> float:
     """Return the residual slope's upper bound minus the plain slope's lower bound."""
-    return residual.bound(CONFIDENCE, UPPER) - plain.bound(CONFIDENCE, LOWER)
+    return residual.upper - plain.lower
 
 
 def _lower_gap(plain: GrowthFit, residual: GrowthFit, level: float) -> float:
     """Return the residual slope's lower bound minus the plain slope's upper bound."""
-    return residual.bound(level, LOWER) - plain.bound(level, UPPER)
+    return residual.lower_at(level) - plain.upper_at(level)
 
 
 def _format_decisive_line(
     fits: Mapping[Fraction, PairOfFits], worst: Fraction, is_contradicted: bool, pair: FamilyPair
 ) -> str:
     """Return the bounds of both families at the fraction on which the verdict rests."""
-    level, side, other_side = CONFIDENCE, UPPER, LOWER
-    if is_contradicted:
-        level, side, other_side = compute_contradiction_level(len(fits)), LOWER, UPPER
     plain, residual = fits[worst]
-    residual_bound = _format_bound(residual, level, side)
-    plain_bound = _format_bound(plain, level, other_side)
+    if is_contradicted:
+        level = bonferroni_level(len(fits))
+        residual_bound = _format_bound(level, "lower", residual.lower_at(level))
+        plain_bound = _format_bound(level, "upper", plain.upper_at(level))
+    else:
+        residual_bound = _format_bound(CONFIDENCE, "upper", residual.upper)
+        plain_bound = _format_bound(CONFIDENCE, "lower", plain.lower)
     return (
         f"worst case of {format_count(len(fits), 'fraction')}, {worst} of chance error,"
         f" factor per {LAYERS} layers:"
@@ -177,7 +169,6 @@ def _format_decisive_line(
     )
 
 
-def _format_bound(fit: GrowthFit, level: float, side: int) -> str:
-    """Return one bound as a factor: `95 % upper bound 1.2`."""
-    name = "upper" if side == UPPER else "lower"
-    return f"{100 * level:.4g} % {name} bound {format_factor(fit.bound(level, side))}"
+def _format_bound(level: float, side: Side, slope: float) -> str:
+    """Return one bound of a slope as a factor: `95 % upper bound 1.2`."""
+    return f"{100 * level:.4g} % {side} bound {format_factor(slope)}"

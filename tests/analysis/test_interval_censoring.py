@@ -137,11 +137,10 @@ def test_sigma_floor_keeps_the_bounds_apart():
 
 def test_bounds_widen_with_their_level():
     fit = fit_growth(EXPONENTIAL, DEPTHS, *censor(draw_times(3.0, 0.05, 0.3), 40.0, 400.0))
-    assert fit.bound(0.95, 1) == fit.upper
-    assert fit.bound(0.975, -1) == fit.low
-    assert (
-        fit.bound(0.9875, -1) < fit.low < fit.lower < fit.slope < fit.upper < fit.bound(0.9875, 1)
-    )
+    assert fit.upper_at(0.95) == fit.upper
+    assert fit.lower_at(0.975) == fit.low
+    assert fit.lower_at(0.9875) < fit.low < fit.lower < fit.slope
+    assert fit.slope < fit.upper < fit.high < fit.upper_at(0.9875)
 
 
 def fit_both(form, other, depths, intervals):

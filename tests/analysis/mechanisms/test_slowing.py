@@ -53,7 +53,7 @@ def test_one_of_four_shares_contradicts_by_a_wider_bound():
 
 def gap_at(plain, residual, level):
     """Return by how much the residual slope must grow for its bound to reach the plain one's."""
-    return plain.bound(level, 1) - residual.bound(level, -1)
+    return plain.upper_at(level) - residual.lower_at(level)
 
 
 @pytest.mark.slow
