@@ -10,8 +10,8 @@ the end marker is replaced:
 import re
 from collections.abc import Sequence
 
-from analysis.claim import Verdict
-from analysis.report_summary import CLAIM, FINDING, ReportSummary, VerdictSummary
+from analysis.claim import ClaimKind, Verdict
+from analysis.report_summary import ReportSummary, VerdictSummary
 
 BLOCK = re.compile(
     r"(?P<start><!-- verdicts of (?P<entry>[^\s:]+): (?P<kind>\w+) -->\n)"
@@ -47,7 +47,7 @@ def write_table(verdicts: Sequence[VerdictSummary]) -> str:
     is_of_conditions = verdicts[0].section_kind == "condition"
     with_section = is_of_conditions and len({verdict.section for verdict in verdicts}) > 1
     header = ["condition"] if with_section else []
-    if all(verdict.kind == FINDING for verdict in verdicts):
+    if all(verdict.kind == ClaimKind.FINDING for verdict in verdicts):
         header += ["finding", "answer", "decided by"]
     else:
         header += ["claim", "verdict", "decided by"]
@@ -58,7 +58,7 @@ def write_table(verdicts: Sequence[VerdictSummary]) -> str:
 
 def _write_row(verdict: VerdictSummary, with_section: bool) -> list[str]:
     outcome = _escape(verdict.outcome)
-    is_contradicted = verdict.kind == CLAIM and verdict.verdict == Verdict.CONTRADICTED
+    is_contradicted = verdict.kind == ClaimKind.CLAIM and verdict.verdict == Verdict.CONTRADICTED
     if is_contradicted and not verdict.is_negligible:
         outcome = f"**{outcome}**"
     cells = [_escape(verdict.claim), outcome, _escape(verdict.decisive_line)]

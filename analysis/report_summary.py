@@ -10,15 +10,13 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analysis.claim import Check, Claim, Finding
-from analysis.columns import END_TIME
-from analysis.finished_runs import select_finished
+from analysis.claim import Claim
+from analysis.finished_runs import find_last_end
 from analysis.frame import Frame
 from analysis.page.certainty import describe_remedy
 from analysis.sections import Section
 
 FORMAT = 1  # of report.json; a file of another format is not read
-CLAIM, FINDING, CHECK = "claim", "finding", "check"
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class VerdictSummary:
     Attributes:
         section: the title of its section, or empty text.
         section_kind: `comparison`, `condition` or `mechanism`.
-        kind: CLAIM, FINDING (the answer to a question that no paper has claimed) or CHECK.
+        kind: `claim`, `finding` (the answer to a question that no paper has claimed) or `check`.
         claim: its name.
         statement: what is claimed.
         verdict: reproduced, contradicted, inconclusive or not tested.
@@ -129,12 +127,13 @@ def summarise_report(
         command: the commands that reproduce the report.
     """
     runs = frame.runs
+    last_end = find_last_end(runs)
     return ReportSummary(
         name=name,
         title=write_title(name),
         headline=headline,
         written_at=_format_time(datetime.now(UTC)),
-        trained_until=_find_end(runs),
+        trained_until=_format_time(last_end) if last_end else None,
         data=sorted(runs["data"].dropna().unique()),
         families=sorted(runs["family"].dropna().unique()),
         depths=_list_numbers(runs["depth"]),
@@ -151,15 +150,10 @@ def summarise_report(
 
 
 def _summarise_claim(claim: Claim, section: Section) -> VerdictSummary:
-    kind = CLAIM
-    if isinstance(claim, Finding):
-        kind = FINDING
-    elif isinstance(claim, Check):
-        kind = CHECK
     return VerdictSummary(
         section=section.title,
         section_kind=section.kind,
-        kind=kind,
+        kind=str(claim.kind),
         claim=claim.name,
         statement=claim.statement,
         verdict=str(claim.verdict),
@@ -181,17 +175,6 @@ def _summarise_depths(section: Section) -> list[DepthCurve]:
         errors = [None if pd.isna(mean) else float(mean) for mean in rows["training_error_mean"]]
         curves.append(DepthCurve(section.title, str(family), _list_numbers(rows["depth"]), errors))
     return curves
-
-
-def _find_end(runs: pd.DataFrame) -> str | None:
-    """Return when the last finished run ended, or None if that is unknown or in no calendar."""
-    finished = select_finished(runs)
-    if END_TIME not in finished or finished[END_TIME].isna().all():
-        return None
-    try:
-        return _format_time(datetime.fromtimestamp(float(finished[END_TIME].max()), UTC))
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def _format_time(time: datetime) -> str:

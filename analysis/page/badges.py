@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.claim import Check, Claim, Finding, Verdict
+from analysis.claim import Claim, ClaimKind, Verdict
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,27 @@ ANSWERED_TONE = ("●", "answered")
 
 
 def build_badge(claim: Claim) -> Badge:
-    """Return the badge of a claim.
+    """Return the badge of a claim."""
+    return choose_badge(claim.kind, claim.verdict, claim.outcome, claim.is_negligible)
+
+
+def choose_badge(kind: str, verdict: Verdict, outcome: str, is_negligible: bool) -> Badge:
+    """Return the badge of an outcome.
 
     A claim whose effect is negligible is never green, whatever its verdict. An answer to a
     question that no paper has claimed is neither green nor red.
+
+    Args:
+        kind: what the claim is, a value of `ClaimKind`; any other is shown as a claim.
+        verdict: its verdict.
+        outcome: the verdict in words.
+        is_negligible: whether the effect is too small to matter.
     """
-    symbol, tone = TONES[claim.verdict]
-    if claim.is_negligible:
+    symbol, tone = TONES[verdict]
+    if is_negligible:
         symbol, tone = NEGLIGIBLE_TONE
-    elif isinstance(claim, Finding) and tone in ("reproduced", "contradicted"):
+    elif kind == ClaimKind.FINDING and tone in ("reproduced", "contradicted"):
         symbol, tone = ANSWERED_TONE
-    elif isinstance(claim, Check) and claim.verdict is Verdict.REPRODUCED:
-        symbol, tone = TONES[claim.verdict][0], "answered"
-    return Badge(claim.outcome, symbol, tone)
+    elif kind == ClaimKind.CHECK and verdict is Verdict.REPRODUCED:
+        tone = "answered"
+    return Badge(outcome, symbol, tone)

@@ -1,12 +1,10 @@
 """The quiet line of the page's first screen, and what limits the trust in a report's runs."""
 
-from datetime import UTC, datetime
-
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
 from analysis.columns import CHANCE, CODE_STATE, TRAIN_IMAGES
-from analysis.finished_runs import select_finished
+from analysis.finished_runs import find_last_end
 from analysis.frame import Frame
 from analysis.page.number_formats import format_date, format_duration
 from degradation.counting import format_count
@@ -31,7 +29,6 @@ STREAMED = "imagenet"  # its errors are those of a sample of the training images
 def list_facts(frame: Frame) -> list[str]:
     """Return what was trained, on what, for how long and when, in a few words each."""
     runs = frame.runs
-    finished = select_finished(runs)
     facts = [
         *(describe_data(runs, str(name)) for name in sorted(runs["data"].dropna().unique())),
         f"{describe_states(runs)}{_describe_iterations(runs)}",
@@ -42,9 +39,9 @@ def list_facts(frame: Frame) -> list[str]:
         duration = format_duration(float(runs["seconds"].sum()))
         facts.append(f"{duration} of training, summed over runs")
     facts.append(f"{frame.error_kind} training error")
-    if "end_time" in finished and finished["end_time"].notna().any():
-        date = _describe_time(float(finished["end_time"].max()))
-        facts.append(f"last run finished on {date}" if date else "")
+    last_end = find_last_end(runs)
+    if last_end is not None:
+        facts.append(f"last run finished on {format_date(last_end)}")
     return [fact for fact in facts if fact]
 
 
@@ -113,11 +110,3 @@ def describe_states(runs: pd.DataFrame) -> str:
 
 def _describe_devices(runs: pd.DataFrame) -> str:
     return abbreviate(sorted(runs["device"].dropna().unique()), most=MAX_DEVICES)
-
-
-def _describe_time(timestamp: float) -> str:
-    """Return a date such as `26 November 2026`, or empty text if no calendar has it."""
-    try:
-        return format_date(datetime.fromtimestamp(timestamp, UTC))
-    except (OverflowError, OSError, ValueError):
-        return ""

@@ -15,15 +15,15 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.claim import Check, Claim, Finding, Verdict
+from analysis.claim import Verdict
 from analysis.figures.style import FAMILY_STYLES
-from analysis.page.badges import Badge, build_badge
+from analysis.page.badges import Badge, choose_badge
 from analysis.page.charts.chart_colors import build_color_css
 from analysis.page.depth_sketch import draw_sketch
 from analysis.page.number_formats import format_date
 from analysis.plain_text import capitalise_first
 from analysis.report_json import UnreadableSummary, read_summary
-from analysis.report_summary import CHECK, FINDING, ReportSummary, VerdictSummary
+from analysis.report_summary import ReportSummary, VerdictSummary
 from degradation.counting import format_count
 from degradation.durable_io import write_atomically
 
@@ -126,13 +126,8 @@ def _select_leading(verdicts: Sequence[VerdictSummary]) -> list[VerdictSummary]:
 def _read_badge(verdict: VerdictSummary) -> Badge:
     """Return the badge of a verdict; one that this version does not know is inconclusive."""
     verdicts = {str(member): member for member in Verdict}
-    arguments = (verdict.claim, "", verdicts.get(verdict.verdict, Verdict.INCONCLUSIVE), "")
-    claim = Claim(*arguments, is_negligible=verdict.is_negligible)
-    if verdict.kind == FINDING:
-        claim = Finding(*arguments, answer=verdict.outcome, is_negligible=verdict.is_negligible)
-    elif verdict.kind == CHECK:
-        claim = Check(*arguments)
-    return build_badge(claim)
+    known = verdicts.get(verdict.verdict, Verdict.INCONCLUSIVE)
+    return choose_badge(verdict.kind, known, verdict.outcome, verdict.is_negligible)
 
 
 def _list_facts(summary: ReportSummary) -> list[str]:
