@@ -15,6 +15,7 @@ from typing import ClassVar, Generic, Literal, Self, TypeVar
 import pandas as pd
 
 from analysis.columns import ERROR_STEP, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
+from analysis.difference_line import EvidenceLine
 from analysis.estimates import Difference, Estimate
 from analysis.multiple_testing import bonferroni_level, holm_rejections
 from analysis.plain_text import write_reason
@@ -63,7 +64,7 @@ class Claim:
         statement: what is claimed, with its margin.
         verdict: what the runs say about it.
         decisive_line: the line of evidence on which the verdict rests.
-        evidence: everything that was computed, one line each.
+        evidence_lines: everything that was computed, one line each.
         notes: caveats to show with the evidence.
         plain_words: the finding in one short sentence with the number that decides, for a reader
             who knows no statistics, or empty text.
@@ -74,6 +75,10 @@ class Claim:
             something else decides.
         measured_seeds: how many seeds a network has that was probed, such as `2 seeds`, if others
             were trained but not probed; otherwise empty text.
+        deciding_label: the label of the difference in the evidence on which the verdict rests, or
+            empty text if it does not rest on one difference.
+        bound_count: the number of bounds for which the one that decides is corrected (`Decision`).
+            If there are several, the evidence lacks that bound.
     """
 
     kind: ClassVar[ClaimKind] = ClaimKind.CLAIM
@@ -82,7 +87,7 @@ class Claim:
     statement: str
     verdict: Verdict
     decisive_line: str
-    evidence: list[str] = field(default_factory=list)
+    evidence_lines: Sequence[EvidenceLine] = ()
     notes: list[str] = field(default_factory=list)
     plain_words: str = field(default="", kw_only=True)
     is_negligible: bool = field(default=False, kw_only=True)
@@ -90,6 +95,8 @@ class Claim:
     remedy: str = field(default="", kw_only=True)
     seeds_needed: SeedsNeeded | None = field(default=None, kw_only=True)
     measured_seeds: str = field(default="", kw_only=True)
+    deciding_label: str = field(default="", kw_only=True)
+    bound_count: int = field(default=1, kw_only=True)
 
     @classmethod
     def not_tested(
@@ -105,6 +112,11 @@ class Claim:
             [*notes],
             plain_words=write_reason(reasons[0]),
         )
+
+    @property
+    def evidence(self) -> list[str]:
+        """The lines of evidence as text."""
+        return [str(line) for line in self.evidence_lines]
 
     @property
     def outcome(self) -> str:

@@ -6,7 +6,7 @@ another (He et al. 2015, sections 1 and 4.2). To add a claim, write a function w
 the others and add it to CLAIMS.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -24,8 +24,9 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.claim_names import DEGRADATION, FIX, NO_DEGRADATION
+from analysis.difference_line import DifferenceLine
 from analysis.error_increase import measure_increase, select_better_than_chance
-from analysis.evidence import describe_caveats, format_bound, format_comparison
+from analysis.evidence import compare_groups, describe_caveats, format_bound
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.frame import group_by_depth
 from analysis.plain_text import write_reason
@@ -91,6 +92,8 @@ def judge_degradation(
         notes,
         plain_words=plain_words,
         depths=increase.depths,
+        deciding_label=increase.comparison,
+        bound_count=decision.bound_count,
         remedy=remedy,
         seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
     )
@@ -135,11 +138,16 @@ def judge_no_degradation(
     shallowest = min(groups)
     deeper = sorted(groups.keys() - {shallowest})
     differences = {depth: compare(groups[depth], groups[shallowest]) for depth in deeper}
-    evidence = [
-        f"{depth} minus {shallowest} layers:"
-        f" {format_comparison(differences[depth], groups[depth], groups[shallowest])}"
+    lines = {
+        depth: compare_groups(
+            f"{depth} minus {shallowest} layers",
+            differences[depth],
+            groups[depth],
+            groups[shallowest],
+        )
         for depth in deeper
-    ]
+    }
+    evidence = [*lines.values()]
 
     decision = decide(differences, "below", margin)
     worst = differences[decision.worst]
@@ -148,11 +156,12 @@ def judge_no_degradation(
     if is_no_better_than_chance(groups[shallowest]):
         return _nothing_to_compare_with(statement, evidence, notes, depths, pair)
     bound = format_bound(worst, decision.side, decision.bound_count)
+    label = lines[decision.worst].label
     return Claim(
         NO_DEGRADATION,
         statement,
         decision.verdict,
-        f"worst case, {decision.worst} minus {shallowest} layers: {bound}",
+        f"worst case, {label}: {bound}",
         evidence,
         notes,
         plain_words=describe_absence(
@@ -163,12 +172,18 @@ def judge_no_degradation(
             find_bound(worst, decision),
         ),
         depths=depths,
+        deciding_label=label,
+        bound_count=decision.bound_count,
         seeds_needed=count_seeds_if_open(decision, differences, "below", margin),
     )
 
 
 def _nothing_to_compare_with(
-    statement: str, evidence: list[str], notes: list[str], depths: tuple[int, int], pair: FamilyPair
+    statement: str,
+    evidence: Sequence[DifferenceLine],
+    notes: list[str],
+    depths: tuple[int, int],
+    pair: FamilyPair,
 ) -> Claim:
     """Return the claim that is inconclusive because the shallowest network, `depths[0]`, failed."""
     reason = f"{pair.residual} networks of {depths[0]} layers are no better than chance"
@@ -215,24 +230,29 @@ def judge_fix(
 
     comparison = f"{pair.plain} minus {pair.residual}"
     differences = {}
-    evidence = []
+    lines = {}
     for depth in depths:
         differences[depth] = compare(plain[depth], residual[depth])
-        bounds = format_comparison(differences[depth], plain[depth], residual[depth])
-        untrained = "" if depth in trained else "; this plain network is no better than chance"
-        evidence.append(f"{comparison}, {depth} layers: {bounds}{untrained}")
+        lines[depth] = compare_groups(
+            f"{comparison}, {depth} layers",
+            differences[depth],
+            plain[depth],
+            residual[depth],
+            note="" if depth in trained else "this plain network is no better than chance",
+        )
 
     deepest = max(trained)
     notes += _describe_unmatched(max(select_better_than_chance(plain)), deepest, pair)
     decided = {deepest: differences[deepest]}
     decision = decide(decided, "above", margin)
     bound = format_bound(differences[deepest], decision.side)
+    label = lines[deepest].label
     return Claim(
         FIX,
         statement,
         decision.verdict,
-        f"{comparison}, {deepest} layers: {bound}",
-        evidence,
+        f"{label}: {bound}",
+        [*lines.values()],
         notes,
         plain_words=describe_gain(
             decision.verdict,
@@ -242,6 +262,8 @@ def judge_fix(
             find_bound(differences[deepest], decision),
         ),
         depths=(deepest,),
+        deciding_label=label,
+        bound_count=decision.bound_count,
         seeds_needed=count_seeds_if_open(decision, decided, "above", margin),
     )
 

@@ -7,8 +7,9 @@ import pandas as pd
 
 from analysis.claim import Compare, RunsByDepth, is_no_better_than_chance, training_error_difference
 from analysis.columns import TRAINING_ERROR
+from analysis.difference_line import DifferenceLine, EvidenceLine
 from analysis.estimates import Estimate
-from analysis.evidence import format_comparison
+from analysis.evidence import compare_groups
 from analysis.trend import increasing_trend
 
 SIGNIFICANCE = 0.05  # significance level of the p-value of a trend
@@ -20,18 +21,31 @@ class Increase:
     """How the training error of one family changes over the depths that are better than chance.
 
     Attributes:
-        comparison: which depths are compared, such as `56 minus 20 layers`.
-        depths: these depths, shallowest first.
-        difference: the training error of the deepest minus that of the shallowest, in points.
+        depths: the depths that are compared, shallowest first.
         trend_p: the p-value for an increasing trend, or None with fewer than three depths.
-        evidence: the difference with all its bounds and the trend, one line each.
+        line: the training error of the deepest minus that of the shallowest, in points.
+        trend_line: the line of evidence about the trend.
     """
 
-    comparison: str
     depths: tuple[int, int]
-    difference: Estimate
     trend_p: float | None
-    evidence: list[str]
+    line: DifferenceLine
+    trend_line: str
+
+    @property
+    def comparison(self) -> str:
+        """Which depths are compared, such as `56 minus 20 layers`."""
+        return self.line.label
+
+    @property
+    def difference(self) -> Estimate:
+        """The training error of the deepest minus that of the shallowest, in points."""
+        return self.line.estimate
+
+    @property
+    def evidence(self) -> list[EvidenceLine]:
+        """The difference with all its bounds and the trend, one line each."""
+        return [self.line, self.trend_line]
 
     def has_trend(self) -> bool:
         """Return whether the trend is significant; with two depths no trend is required."""
@@ -55,11 +69,10 @@ def measure_increase(
     shallowest, deepest = min(learning), max(learning)
     comparison = f"{deepest} minus {shallowest} layers"
     difference = compare(learning[deepest], learning[shallowest])
-    bounds = format_comparison(difference, learning[deepest], learning[shallowest])
+    line = compare_groups(comparison, difference, learning[deepest], learning[shallowest])
     p, trend = _test_trend(learning)
-    evidence = [f"{comparison}: {bounds}", trend]
     trend_p = p if len(learning) >= MIN_TREND_DEPTHS else None
-    return Increase(comparison, (shallowest, deepest), difference, trend_p, evidence)
+    return Increase((shallowest, deepest), trend_p, line, trend)
 
 
 def _test_trend(groups: RunsByDepth) -> tuple[float, str]:

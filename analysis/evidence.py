@@ -1,34 +1,17 @@
 """The text of evidence and notes: numbers with their bounds, runs, and caveats."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
 from analysis.claim import RunsByDepth, Side, difference_by_seed, is_no_better_than_chance
 from analysis.code_notes import describe_outdated_runs
 from analysis.columns import ENDED_AT, TRAINING_ERROR
+from analysis.difference_line import DifferenceLine, format_points
 from analysis.estimates import CONFIDENCE, Difference, Estimate
 from analysis.multiple_testing import bonferroni_level
 from degradation.records.schema import State
-
-
-class HasBounds(Protocol):
-    """An estimate with one-sided 95 % bounds and a two-sided 95 % interval."""
-
-    @property
-    def lower(self) -> float: ...
-    @property
-    def upper(self) -> float: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-
-
-def format_points(value: float) -> str:
-    """Format a difference in points: `+1.20`."""
-    return f"{value:+.2f}"
 
 
 def format_bound(
@@ -54,36 +37,15 @@ def format_bound(
     return f"{show(difference.mean)}{unit}, {name} {show(bound)}"
 
 
-def format_bounds(estimate: HasBounds, show: Callable[[float], str] = format_points) -> str:
-    """Format all bounds: `one-sided 95 % bounds +1.20, +3.40; two-sided 95 % interval ...`."""
-    percent = f"{100 * CONFIDENCE:.0f} %"
-    return (
-        f"one-sided {percent} bounds {show(estimate.lower)}, {show(estimate.upper)}; "
-        f"two-sided {percent} interval {show(estimate.low)} to {show(estimate.high)}"
-    )
+def compare_groups(
+    label: str, difference: Estimate, a: pd.DataFrame, b: pd.DataFrame, note: str = ""
+) -> DifferenceLine:
+    """Return the line of evidence about the difference of runs a and b.
 
-
-def format_estimate(
-    difference: Estimate,
-    show: Callable[[float], str] = format_points,
-    unit: str = " points",
-) -> str:
-    """Format a difference with all its bounds and the method that gave them."""
-    bounds = format_bounds(difference, show)
-    return f"{show(difference.mean)}{unit} ({difference.method}: {bounds})"
-
-
-def format_comparison(difference: Estimate, a: pd.DataFrame, b: pd.DataFrame) -> str:
-    """Format the difference of runs a and b with all its bounds.
-
-    If both have the same seeds, the bounds of the difference paired by seed follow.
+    If both have the same seeds, it has the bounds of the difference paired by seed too.
     """
-    line = format_estimate(difference)
-    by_seed = difference_by_seed(a, b) if isinstance(difference, Difference) else None
-    if by_seed is None:
-        return line
-    lower, upper = format_points(by_seed.lower), format_points(by_seed.upper)
-    return f"{line}; paired by seed: one-sided 95 % bounds {lower}, {upper}"
+    paired = difference_by_seed(a, b) if isinstance(difference, Difference) else None
+    return DifferenceLine(label, difference, paired, note)
 
 
 def describe_end(run: Mapping[Any, Any]) -> str:

@@ -25,7 +25,7 @@ from analysis.comparisons.base import Comparison, build_table
 from analysis.condition_labels import name_key
 from analysis.conditions import find_varying_keys
 from analysis.estimates import Difference
-from analysis.evidence import describe_caveats, format_bound, format_comparison
+from analysis.evidence import compare_groups, describe_caveats, format_bound
 from analysis.figures import construction
 from analysis.figures.marks import describe_marks
 from analysis.frame import Frame, group_by_depth
@@ -220,18 +220,18 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     if not trained:
         reason = "no plain network of a greater depth is better than chance"
         return Claim.not_tested(name, statement, [reason], notes)
-    evidence = []
+    lines = {}
     differences = {}
     for depth in deeper:
         start = _before_training(groups[depth])
         differences[depth] = training_error_difference(plain[depth], start)
-        line = format_comparison(differences[depth], plain[depth], start)
-        evidence.append(f"from scratch minus constructed, {depth} layers: {line}")
+        label = f"from scratch minus constructed, {depth} layers"
+        lines[depth] = compare_groups(label, differences[depth], plain[depth], start)
     deepest = max(trained)
     decided = {deepest: differences[deepest]}
     decision = decide(decided, "above", margin)
-    line = format_bound(differences[deepest], decision.side)
-    decisive_line = f"from scratch minus constructed, {deepest} layers: {line}"
+    label = lines[deepest].label
+    decisive_line = f"{label}: {format_bound(differences[deepest], decision.side)}"
     excess = differences[deepest].mean
     side = "above" if excess >= 0 else "below"
     return Claim(
@@ -239,13 +239,15 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
         statement,
         decision.verdict,
         decisive_line,
-        evidence,
+        [*lines.values()],
         notes,
         plain_words=(
             f"At {deepest} layers training from scratch ends {format_amount(abs(excess))} points"
             f" {side} the constructed network{add_doubt(decision.verdict)}."
         ),
         depths=(deepest,),
+        deciding_label=label,
+        bound_count=decision.bound_count,
         seeds_needed=count_seeds_if_open(decision, decided, "above", margin),
     )
 

@@ -24,6 +24,7 @@ from analysis.comparisons.value_sentences import (
     locate,
     place_values,
 )
+from analysis.difference_line import EvidenceLine
 from analysis.error_increase import Increase, measure_increase
 from analysis.estimates import Estimate
 from analysis.evidence import describe_caveats, format_bound
@@ -88,7 +89,8 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         return replace(Finding.not_tested(title, statement, reasons), headline=headline)
     increases, evidence = _measure_increases(networks, margin)
     by_value = increases.by_value
-    verdict, answer, line = _decide(increases)
+    outcome = _decide(increases)
+    answer = outcome.answer
     notes = [*describe_caveats(runs), *networks.list_notes()]
     kind = f"{networks.family} networks"
     values = classify_values(by_value, increases.untrained, margin, is_settled=bool(answer))
@@ -107,12 +109,14 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
     return Finding(
         title,
         statement,
-        verdict,
-        line,
+        outcome.verdict,
+        outcome.line,
         evidence,
         notes,
         answer,
         plain_words=plain_words,
+        deciding_label=outcome.deciding_label,
+        bound_count=outcome.bound_count,
         remedy="" if answer else _choose_remedy(increases),
         seeds_needed=None if increases.untrained or answer else _count_seeds(increases),
         headline=headline,
@@ -120,14 +124,14 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
     )
 
 
-def _measure_increases(networks: Networks, margin: float) -> tuple[Increases, list[str]]:
+def _measure_increases(networks: Networks, margin: float) -> tuple[Increases, list[EvidenceLine]]:
     """Measure how the training error changes with depth at each value.
 
     `margin`: the increase in points that counts. Returns the increases and the lines of evidence.
     """
     by_value = {}
     untrained = []
-    evidence = []
+    evidence: list[EvidenceLine] = []
     for label, groups in networks.by_value.items():
         increase = measure_increase(groups)
         if increase is None:
@@ -135,11 +139,32 @@ def _measure_increases(networks: Networks, margin: float) -> tuple[Increases, li
             evidence.append(f"{label}: {TOO_FEW_TRAINED}")
         else:
             by_value[label] = increase
-            evidence += [f"{label}, {line}" for line in increase.evidence]
+            line = increase.line
+            evidence.append(replace(line, label=f"{label}, {line.label}"))
+            evidence.append(f"{label}, {increase.trend_line}")
     return Increases(by_value, untrained, margin), evidence
 
 
-def _decide(increases: Increases) -> tuple[Verdict, str, str]:
+@dataclass(frozen=True)
+class Outcome:
+    """What decides the question, and how.
+
+    Attributes:
+        verdict: the verdict.
+        answer: where networks degrade, or empty text if that is open.
+        line: the line on which that rests.
+        deciding_label: see `Claim`.
+        bound_count: see `Claim`.
+    """
+
+    verdict: Verdict
+    answer: str
+    line: str
+    deciding_label: str = ""
+    bound_count: int = 1
+
+
+def _decide(increases: Increases) -> Outcome:
     """Return the verdict, the answer and the decisive line.
 
     - At every value: each increase is above the margin and, with three or more depths, each trend
@@ -151,21 +176,23 @@ def _decide(increases: Increases) -> tuple[Verdict, str, str]:
     """
     by_value, untrained = increases.by_value, increases.untrained
     if not by_value:
-        return Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at any value"
+        return Outcome(Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at any value")
     below = decide(increases.differences, "below", increases.margin)
     if below.verdict is Verdict.REPRODUCED and not untrained:
-        return Verdict.CONTRADICTED, NOWHERE, _format_line("highest", by_value, below)
+        return _rest_on_one(Verdict.CONTRADICTED, NOWHERE, "highest", by_value, below)
     above = increases.above_margin
     if above.verdict is Verdict.CONTRADICTED:
-        return Verdict.CONTRADICTED, NOT_EVERYWHERE, _format_line("lowest", by_value, above)
+        return _rest_on_one(Verdict.CONTRADICTED, NOT_EVERYWHERE, "lowest", by_value, above)
     if untrained:
-        return Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at {', '.join(untrained)}"
+        line = f"{TOO_FEW_TRAINED} at {', '.join(untrained)}"
+        return Outcome(Verdict.INCONCLUSIVE, "", line)
     without_trend = [label for label, increase in by_value.items() if not increase.has_trend()]
     if above.verdict is Verdict.REPRODUCED and without_trend:
         increase = by_value[without_trend[0]]
-        return Verdict.INCONCLUSIVE, "", f"{without_trend[0]}{increase.format_trend()}"
+        line = f"{without_trend[0]}{increase.format_trend()}"
+        return Outcome(Verdict.INCONCLUSIVE, "", line)
     answer = EVERYWHERE if above.verdict is Verdict.REPRODUCED else ""
-    return above.verdict, answer, _format_line("lowest", by_value, above)
+    return _rest_on_one(above.verdict, answer, "lowest", by_value, above)
 
 
 def _choose_remedy(increases: Increases) -> str:
@@ -214,15 +241,22 @@ def _describe_answer(
     )
 
 
-def _format_line(extreme: str, increases: Mapping[str, Increase], decision: Decision[str]) -> str:
-    """Return the line about the value on which a decision rests.
+def _rest_on_one(
+    verdict: Verdict,
+    answer: str,
+    extreme: str,
+    increases: Mapping[str, Increase],
+    decision: Decision[str],
+) -> Outcome:
+    """Return the outcome that rests on the increase at one value.
 
-    It names the bound, not the increase: where seeds differ much, the value with the lowest bound
-    need not be the one with the smallest increase.
+    Its line names the bound, not the increase: where seeds differ much, the value with the lowest
+    bound need not be the one with the smallest increase.
 
     `extreme`: which of the bounds it is, such as `highest`.
     """
     increase = increases[decision.worst]
     bound = format_bound(increase.difference, decision.side, decision.bound_count)
-    name = f"{extreme} {decision.side} bound"
-    return f"{name}, {decision.worst}, {increase.comparison}: {bound}"
+    label = f"{decision.worst}, {increase.comparison}"
+    line = f"{extreme} {decision.side} bound, {label}: {bound}"
+    return Outcome(verdict, answer, line, label, decision.bound_count)

@@ -40,8 +40,8 @@ def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
     The verdicts at each learning rate are evidence.
     """
     *claims, last = _judge_at_best_rates(runs, margin)
-    evidence = [*last.evidence, *_judge_at_each_rate(runs, margin)]
-    return [*claims, replace(last, evidence=evidence)]
+    evidence = [*last.evidence_lines, *_judge_at_each_rate(runs, margin)]
+    return [*claims, replace(last, evidence_lines=evidence)]
 
 
 def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:

@@ -9,7 +9,7 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.comparisons.base import FactorSection
-from analysis.evidence import describe_caveats, format_bound, format_comparison
+from analysis.evidence import compare_groups, describe_caveats, format_bound
 from analysis.frame import group_by_depth
 from analysis.plain_text import format_change
 from analysis.plain_words import add_doubt
@@ -32,11 +32,11 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
     if reasons:
         return Claim.not_tested(family, statement, reasons)
     differences = {}
-    evidence = []
+    lines = {}
     for depth in sorted(groups.keys() & baselines.keys()):
         differences[depth] = training_error_difference(groups[depth], baselines[depth])
-        line = format_comparison(differences[depth], groups[depth], baselines[depth])
-        evidence.append(f"{family} minus {baseline}, {depth} layers: {line}")
+        label = f"{family} minus {baseline}, {depth} layers"
+        lines[depth] = compare_groups(label, differences[depth], groups[depth], baselines[depth])
     if not differences:
         return Claim.not_tested(family, statement, ["the families have no depth in common"])
     decision = decide(differences, "below", margin)
@@ -49,13 +49,15 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
         statement,
         decision.verdict,
         decisive_line,
-        evidence,
+        [*lines.values()],
         notes,
         plain_words=(
             f"At {decision.worst} layers {family} instead of {baseline} blocks change the training"
             f" error by {change} points{add_doubt(decision.verdict)}."
         ),
         depths=(decision.worst,),
+        deciding_label=lines[decision.worst].label,
+        bound_count=decision.bound_count,
         seeds_needed=count_seeds_if_open(decision, differences, "below", margin),
     )
 

@@ -32,13 +32,13 @@ def judge_longest_schedule(runs: pd.DataFrame, margin: float) -> Claim:
     if reasons:
         return Claim.not_tested(NAME, statement, reasons)
     claim = judge_degradation(runs[runs[KEY] == longest], margin)
-    evidence = list(claim.evidence)
+    evidence = [*claim.evidence_lines]
     for iterations, group in runs[runs[KEY] < longest].groupby(KEY):
         shorter = judge_degradation(group, margin)
         evidence.append(f"for comparison, {iterations} iterations: {shorter.decisive_line}")
     plain_words = f"After {longest:,} iterations: {claim.plain_words}"
     return replace(
-        claim, name=NAME, statement=statement, evidence=evidence, plain_words=plain_words
+        claim, name=NAME, statement=statement, evidence_lines=evidence, plain_words=plain_words
     )
 
 

@@ -16,7 +16,7 @@ from analysis.claim import (
 )
 from analysis.comparisons.base import FactorSection
 from analysis.estimates import Difference
-from analysis.evidence import describe_caveats, format_comparison
+from analysis.evidence import compare_groups, describe_caveats
 from analysis.family_pairs import family_pair
 from analysis.frame import group_by_depth
 from analysis.multiple_testing import bonferroni_level
@@ -52,14 +52,14 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     networks = {option: groups[depth] for option, groups in options.items()}
     first = min(networks)
     gap = training_error_difference(plain[depth], networks[first])
-    line = format_comparison(gap, plain[depth], networks[first])
-    evidence = [f"{pair.plain} minus {first}, {depth} layers: {line}"]
+    label = f"{pair.plain} minus {first}, {depth} layers"
+    evidence = [compare_groups(label, gap, plain[depth], networks[first])]
     differences = {}
     for a, b in combinations(sorted(networks), 2):
         difference = training_error_difference(networks[a], networks[b])
         differences[f"{a} minus {b}"] = difference
-        line = format_comparison(difference, networks[a], networks[b])
-        evidence.append(f"{a} minus {b}, {depth} layers: {line}")
+        label = f"{a} minus {b}, {depth} layers"
+        evidence.append(compare_groups(label, difference, networks[a], networks[b]))
     verdict, line = _decide(differences, gap, margin)
     return Claim(
         name,

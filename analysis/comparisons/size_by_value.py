@@ -4,7 +4,7 @@ Each size is itself a difference of two means, so two values are compared by a c
 deepest minus shallowest (or plain minus residual) at one value, minus the same at the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 
@@ -22,14 +22,9 @@ from analysis.claim import (
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons.networks import Networks, select_values
 from analysis.comparisons.value_sentences import describe_size_difference
+from analysis.difference_line import DifferenceLine, EvidenceLine, format_points
 from analysis.estimates import Difference
-from analysis.evidence import (
-    describe_caveats,
-    format_bound,
-    format_comparison,
-    format_estimate,
-    format_points,
-)
+from analysis.evidence import compare_groups, describe_caveats, format_bound
 from analysis.family_pairs import FAMILY_PAIRS
 from analysis.multiple_testing import bonferroni_level
 from analysis.plain_text import write_reason
@@ -161,12 +156,12 @@ def _compare_sizes(
         size: what a size is, in words.
         name: the factor in words, such as `width`.
     """
-    evidence = []
+    evidence: list[EvidenceLine] = []
     means = {}
     for label, (first, second) in sizes.items():
         difference = training_error_difference(first, second)
         means[label] = difference.mean
-        evidence.append(f"{label}, {comparison}: {format_comparison(difference, first, second)}")
+        evidence.append(compare_groups(f"{label}, {comparison}", difference, first, second))
     contrasts = {}
     for a, b in combinations(sizes, 2):
         contrasts[a, b] = contrast_sizes(sizes[a], sizes[b])
@@ -175,9 +170,12 @@ def _compare_sizes(
     decision = decide(both_signs, "below", margin)
     a, b = decision.worst
     bound = format_bound(both_signs[a, b], decision.side, decision.bound_count)
+    bound_count = decision.bound_count
     if decision.verdict is Verdict.INCONCLUSIVE:
-        bound += f", {_format_corrected_bound(both_signs[a, b], len(both_signs))}"
-    line = f"{comparison}, {a} minus {b}: {bound}"
+        bound_count = len(both_signs)
+        bound += f", {_format_corrected_bound(both_signs[a, b], bound_count)}"
+    label = f"{a} minus {b}"
+    line = f"{comparison}, {label}: {bound}"
     answer = ANSWERS.get(decision.verdict, "")
     contrast = both_signs[a, b].mean
     return Finding(
@@ -191,6 +189,8 @@ def _compare_sizes(
         plain_words=describe_size_difference(
             decision.verdict, size, name, means, (a, b), contrast, margin
         ),
+        deciding_label=label,
+        bound_count=bound_count,
         seeds_needed=count_seeds_if_open(decision, both_signs, "below", margin),
     )
 
@@ -236,12 +236,16 @@ def _are_same_network(a: pd.DataFrame, b: pd.DataFrame) -> bool:
     return errors[0].equals(errors[1])
 
 
-def _list_contrasts(contrasts: Mapping[tuple[str, str], Difference]) -> Sequence[str]:
+def _list_contrasts(
+    contrasts: Mapping[tuple[str, str], Difference],
+) -> list[EvidenceLine]:
     """Return a line for each pair of values, those that differ most if there are many."""
     pairs = list(contrasts)
     if len(pairs) > MAX_PAIRS:
         pairs = sorted(pairs, key=lambda pair: -abs(contrasts[pair].mean))[:MAX_PAIRS]
-    lines = [f"{a} minus {b}: {format_estimate(contrasts[a, b])}" for a, b in pairs]
+    lines: list[EvidenceLine] = [
+        DifferenceLine(f"{a} minus {b}", contrasts[a, b]) for a, b in pairs
+    ]
     if len(contrasts) > MAX_PAIRS:
         further = len(contrasts) - MAX_PAIRS
         lines.append(

@@ -113,6 +113,7 @@ def account_for_missing_runs(
         decisive_line=f"{claim.decisive_line}; {unprobed}",
         plain_words=f"{claim.plain_words.removesuffix('.')}{add_doubt(Verdict.INCONCLUSIVE)}.",
         is_negligible=False,
+        deciding_label="",  # the runs that were not probed decide
         remedy="a probe of the runs that diverged, or settings at which none does",
     )
 

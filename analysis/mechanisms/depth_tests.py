@@ -12,9 +12,10 @@ import pandas as pd
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import MORE_DEPTHS, Decision, Side, Verdict, count_seeds_if_open, decide
+from analysis.difference_line import DifferenceLine
 from analysis.error_increase import SIGNIFICANCE
 from analysis.estimates import Difference
-from analysis.evidence import format_bound, format_estimate
+from analysis.evidence import format_bound
 from analysis.family_pairs import FamilyPair
 from analysis.frame import Frame
 from analysis.mechanisms.base import KNOWN_VALUES, find_unprobed
@@ -41,26 +42,25 @@ def describe_depths(
     pair: FamilyPair,
     comparison: str,
     decimals: int,
-) -> list[str]:
-    """Return one line per depth: the means of both families, and their difference.
+) -> dict[int, DifferenceLine]:
+    """Return a line for each depth: the means of both families, and their difference.
 
     `comparison`: what is subtracted from what, such as `plain minus residual`. `decimals`: those of
     the means.
     """
-    lines = []
+    lines = {}
     for depth, difference in differences.items():
         plain_mean = format_mean(plain[depth], decimals)
         residual_mean = format_mean(residual[depth], decimals)
-        lines.append(
-            f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
-            f" {comparison} {format_difference(difference)}"
+        means = f"{plain_mean} {pair.plain}, {residual_mean} {pair.residual}"
+        lines[depth] = DifferenceLine(
+            f"{depth} layers: {means}; {comparison}",
+            difference,
+            show=format_value,
+            unit="",
+            separator=" ",
         )
     return lines
-
-
-def format_difference(difference: Difference) -> str:
-    """Return a difference with all its bounds."""
-    return format_estimate(difference, show=format_value, unit="")
 
 
 def format_value(value: float) -> str:
@@ -149,17 +149,21 @@ class DecreasingTrend:
         """
         line = format_bound(self.difference, side, bound_count, format_value, unit="")
         trend = "" if self.depths == 2 else f", decreasing trend p = {self.p:.4f}"
-        return f"{self.deepest} minus {self.shallowest} layers: {line}{trend}"
+        return f"{self.line.label}: {line}{trend}"
 
     @property
-    def evidence(self) -> list[str]:
-        """The difference with all its bounds, and the trend test."""
-        difference = format_difference(self.difference)
-        return [
-            f"{self.deepest} minus {self.shallowest} layers: {difference}",
+    def line(self) -> DifferenceLine:
+        """The difference with all its bounds."""
+        label = f"{self.deepest} minus {self.shallowest} layers"
+        return DifferenceLine(label, self.difference, show=format_value, unit="")
+
+    @property
+    def trend_line(self) -> str:
+        """The line of evidence about the trend test."""
+        return (
             f"trend over {self.depths} depths: Kendall's tau {self.tau:.2f},"
-            f" one-sided permutation p-value for a decrease {self.p:.4f}",
-        ]
+            f" one-sided permutation p-value for a decrease {self.p:.4f}"
+        )
 
 
 def measure_trend(groups: Groups, margin: float = 0.0) -> DecreasingTrend:

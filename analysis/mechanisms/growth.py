@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pandas as pd
 
-from analysis.evidence import format_bounds
+from analysis.difference_line import format_bounds
 from analysis.interval_censoring import EXPONENTIAL, POWER, DegenerateSample, GrowthFit, fit_growth
 from analysis.mechanisms.time_to_threshold import censor_at
 

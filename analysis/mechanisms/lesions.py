@@ -18,8 +18,9 @@ from analysis.claim import (
 )
 from analysis.claim_names import REMOVING_A_BLOCK
 from analysis.columns import UNTRAINED_WITHIN_POINTS
+from analysis.difference_line import DifferenceLine
 from analysis.estimates import Difference
-from analysis.evidence import format_bound, format_estimate
+from analysis.evidence import format_bound
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import lesions as figure
 from analysis.finished_runs import is_finished
@@ -196,7 +197,7 @@ def judge_deletion(
         return Claim.not_tested(name, statement, reasons, notes)
 
     differences = {depth: welch_difference(plain[depth], residual[depth]) for depth in depths}
-    evidence = _describe_depths(compared_rows, pair, differences)
+    lines = _describe_depths(compared_rows, pair, differences)
     decision = decide(differences, "above", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = (
@@ -211,11 +212,13 @@ def judge_deletion(
         statement,
         decision.verdict,
         decisive_line,
-        evidence,
+        [*lines.values()],
         notes,
         plain_words=_describe_worst(worst, decision, pair),
         is_negligible=is_negligible,
         depths=(decision.worst,),
+        deciding_label=lines[decision.worst].label,
+        bound_count=decision.bound_count,
         seeds_needed=count_seeds_if_open(decision, differences, "above", margin),
     )
 
@@ -262,19 +265,20 @@ def _describe_excluded(depths: set[int], family: str) -> list[str]:
 
 def _describe_depths(
     single_deletions: pd.DataFrame, pair: FamilyPair, differences: Mapping[int, Difference]
-) -> list[str]:
-    """Return one line per depth, with the intact errors: near chance there is less to lose."""
-    lines = []
+) -> dict[int, DifferenceLine]:
+    """Return a line for each depth, with the intact errors: near chance there is less to lose."""
+    lines = {}
     for depth, difference in differences.items():
         at_depth = single_deletions[single_deletions["depth"] == depth]
         means = at_depth.groupby("family")[["intact", "increase"]].mean()
         increases = []
         for family, mean in means.iterrows():
             increases.append(f"{family} {mean['increase']:+.2f} from {mean['intact']:.2f} %")
-        lines.append(
+        label = (
             f"{depth} layers, one block deleted: {', '.join(increases)};"
-            f" {pair.plain} minus {pair.residual} {format_estimate(difference)}"
+            f" {pair.plain} minus {pair.residual}"
         )
+        lines[depth] = DifferenceLine(label, difference, separator=" ")
     return lines
 
 

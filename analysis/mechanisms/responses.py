@@ -129,9 +129,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         is_negligible = is_shown_within(differences[decision.worst], MARGIN)
 
     comparison = f"{pair.plain} minus {pair.residual}"
-    evidence = depth_tests.describe_depths(
-        plain, residual, differences, pair, comparison, decimals=4
-    )
+    lines = depth_tests.describe_depths(plain, residual, differences, pair, comparison, decimals=4)
     mean = differences[decision.worst].mean
     is_open = decision.verdict is Verdict.INCONCLUSIVE
     are_some_unknown = any(math.isnan(difference.mean) for difference in differences.values())
@@ -140,7 +138,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         statement,
         decision.verdict,
         decisive_line,
-        evidence,
+        [*lines.values()],
         notes,
         plain_words=describe_value(
             mean,
@@ -149,6 +147,8 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         ),
         is_negligible=is_negligible,
         depths=(decision.worst,),
+        deciding_label=lines[decision.worst].label,
+        bound_count=decision.bound_count,
         remedy=KNOWN_VALUES if is_open and are_some_unknown else "",
         seeds_needed=count_seeds_if_open(decision, differences, "above", MARGIN),
     )
@@ -187,14 +187,14 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     means = []
     for depth, stds in groups.items():
         means.append(f"{depth} layers: {depth_tests.format_mean(stds, decimals=4)}")
-    evidence = [*trend.evidence, f"means over seeds: {', '.join(means)}"]
+    means_line = f"means over seeds: {', '.join(means)}"
     mean = trend.difference.mean
     return Claim(
         name,
         statement,
         trend.verdict,
         decisive_line,
-        evidence,
+        [trend.line, trend.trend_line, means_line],
         notes,
         plain_words=describe_value(
             mean,
@@ -203,6 +203,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
         ),
         is_negligible=is_negligible,
         depths=(trend.shallowest, trend.deepest),
+        deciding_label=trend.line.label,
         remedy=trend.remedy,
         seeds_needed=trend.seeds_needed,
     )

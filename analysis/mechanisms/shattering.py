@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from analysis.claim import (
     decide,
 )
 from analysis.claim_names import SHATTERED_GRADIENTS
+from analysis.difference_line import EvidenceLine
 from analysis.estimates import Difference, Interval
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
@@ -122,11 +124,17 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
         verdict = Verdict.INCONCLUSIVE
     decisive_line = _format_decisive_line(verdict, decision, trend, differences, pair)
 
-    evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
+    trend_label = f"{pair.plain}, {trend.line.label}"
     comparison = f"{pair.residual} minus {pair.plain}"
-    evidence += depth_tests.describe_depths(
-        plain, residual, differences, pair, comparison, decimals=3
-    )
+    lines = depth_tests.describe_depths(plain, residual, differences, pair, comparison, decimals=3)
+    evidence: list[EvidenceLine] = [
+        replace(trend.line, label=trend_label),
+        f"{pair.plain}, {trend.trend_line}",
+        *lines.values(),
+    ]
+    deciding_label = ""  # unless one part contradicts, the verdict may rest on both
+    if verdict is Verdict.CONTRADICTED:
+        deciding_label = trend_label if decision.worst == TREND else lines[decision.worst].label
     weakest = min(differences.values(), key=lambda difference: difference.mean)
     plain_words = (
         "The similarity of neighbouring gradients (1: identical) changes by"
@@ -146,6 +154,8 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
         plain_words=plain_words,
         is_negligible=_is_negligible(verdict, decision, trend, differences),
         depths=(trend.shallowest, trend.deepest),
+        deciding_label=deciding_label,
+        bound_count=decision.bound_count,
         remedy=_choose_remedy(verdict, decision, decided),
         seeds_needed=count_seeds_if_open(decision, decided, "above", 0.0),
     )

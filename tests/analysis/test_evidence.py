@@ -4,14 +4,14 @@ import pytest
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import training_error_difference
+from analysis.difference_line import DifferenceLine
 from analysis.estimates import Difference
 from analysis.evidence import (
+    compare_groups,
     describe_caveats,
     describe_diverged,
     describe_end,
     format_bound,
-    format_comparison,
-    format_estimate,
 )
 from analysis.frame import group_by_depth
 from analysis.statistics import difference_of_minima, paired_difference
@@ -41,9 +41,9 @@ def test_bound_in_another_unit():
     assert text == "3.0 blocks, 95 % lower bound 0.9"
 
 
-def test_interval_has_all_bounds_and_the_method():
-    assert format_estimate(DIFFERENCE) == (
-        "+3.00 points (Welch: one-sided 95 % bounds +0.87, +5.13;"
+def test_line_has_all_bounds_and_the_method():
+    assert str(DifferenceLine("56 minus 20 layers", DIFFERENCE)) == (
+        "56 minus 20 layers: +3.00 points (Welch: one-sided 95 % bounds +0.87, +5.13;"
         " two-sided 95 % interval +0.22 to +5.78)"
     )
 
@@ -51,8 +51,8 @@ def test_interval_has_all_bounds_and_the_method():
 def test_bounds_by_seed_follow_those_of_welch(runs):
     by_seed = paired_difference([7.0, 5.5, 9.0], [1.0, 2.0, 4.0])
     difference = training_error_difference(runs[56], runs[20])
-    line = format_comparison(difference, runs[56], runs[20])
-    assert line.startswith(format_estimate(difference))
+    line = str(compare_groups("label", difference, runs[56], runs[20]))
+    assert line.startswith(str(DifferenceLine("label", difference)))
     bounds = f"{by_seed.lower:+.2f}, {by_seed.upper:+.2f}"
     assert line.endswith(f"; paired by seed: one-sided 95 % bounds {bounds}")
 
@@ -60,12 +60,13 @@ def test_bounds_by_seed_follow_those_of_welch(runs):
 def test_different_seeds_have_no_bounds_by_seed(runs):
     runs[20]["seed"] = [0, 1, 3]
     difference = training_error_difference(runs[56], runs[20])
-    assert format_comparison(difference, runs[56], runs[20]) == format_estimate(difference)
+    line = compare_groups("label", difference, runs[56], runs[20])
+    assert line == DifferenceLine("label", difference)
 
 
 def test_difference_of_minima_has_no_bounds_by_seed(runs):
     errors = [[1.0, 2.0], [3.0, 4.0]]
-    line = format_comparison(difference_of_minima(errors, errors), runs[56], runs[20])
+    line = str(compare_groups("label", difference_of_minima(errors, errors), runs[56], runs[20]))
     assert "(Welch, corrected for the choice of the best: one-sided" in line
     assert "paired" not in line
 

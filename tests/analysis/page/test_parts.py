@@ -13,7 +13,9 @@ from PIL import Image
 
 import analysis.page
 from analysis.claim import Check, Claim, Finding, Verdict, training_error_difference
-from analysis.evidence import format_comparison
+from analysis.difference_line import DifferenceLine
+from analysis.estimates import Difference
+from analysis.evidence import compare_groups
 from analysis.mechanism_texts import gradient_identity
 from analysis.page.badges import build_badge
 from analysis.page.evidence_table import arrange_evidence
@@ -48,16 +50,23 @@ def make_runs(errors):
     return pd.DataFrame({"seed": range(len(errors)), "training_error": errors, "error_step": 0.0})
 
 
+def decided_by(lines, label, bound_count=1):
+    """Return a claim with this evidence that rests on the difference with this label."""
+    decides = {"deciding_label": label, "bound_count": bound_count}
+    return Claim("c", "", Verdict.REPRODUCED, f"worst case, {label}: +1", lines, **decides)
+
+
 def test_lines_of_differences_become_rows_of_a_table():
-    """The table reads what `analysis.evidence` writes, whatever the seeds."""
     deep, shallow = make_runs([5.0, 7.0, 6.0]), make_runs([1.0, 2.0, 1.0])
     difference = training_error_difference(deep, shallow)
-    line = f"56 minus 20 layers: {format_comparison(difference, deep, shallow)}"
     fewer = make_runs([1.0, 2.0])
-    unpaired = format_comparison(training_error_difference(deep, fewer), deep, fewer)
-    lines = [line, f"56 minus 8 layers: {unpaired}; this network is untrained", "trend 0.9"]
-    decisive_line = f"worst case, 56 minus 20 layers: {difference.mean:+.2f} points"
-    evidence = arrange_evidence(Claim("c", "", Verdict.REPRODUCED, decisive_line, lines))
+    unpaired = training_error_difference(deep, fewer)
+    lines = [
+        compare_groups("56 minus 20 layers", difference, deep, shallow),
+        compare_groups("56 minus 8 layers", unpaired, deep, fewer, "this network is untrained"),
+        "trend 0.9",
+    ]
+    evidence = arrange_evidence(decided_by(lines, "56 minus 20 layers"))
     first, second = evidence.rows
     assert (first.label, first.mean, first.decides) == ("56 minus 20 layers", "+4.67", True)
     assert first.lower == f"{difference.lower:+.2f}"
@@ -68,10 +77,21 @@ def test_lines_of_differences_become_rows_of_a_table():
     assert (evidence.lines, evidence.decisive_line) == (["trend 0.9"], "")
 
 
-def test_decisive_line_stays_if_the_evidence_lacks_its_numbers():
-    claim = Claim("c", "", Verdict.REPRODUCED, "bound 3e+11", ["factor 17", "factor 3"])
-    assert arrange_evidence(claim).decisive_line == "bound 3e+11"
-    assert arrange_evidence(claim, shown="bound 3e+11").decisive_line == ""
+def test_only_the_row_that_decides_is_marked():
+    equal = Difference(1.0, 0.1, 4.0)
+    lines = [DifferenceLine(f"{depth} minus 8 layers", equal) for depth in (20, 120)]
+    rows = arrange_evidence(decided_by(lines, "120 minus 8 layers")).rows
+    assert [row.decides for row in rows] == [False, True]
+
+
+def test_decisive_line_stays_if_the_table_lacks_its_bound():
+    line = DifferenceLine("56 minus 20 layers", Difference(1.0, 0.1, 4.0))
+    assert arrange_evidence(decided_by([line], line.label, bound_count=2)).decisive_line
+    assert arrange_evidence(decided_by([line], "another")).decisive_line
+    # The numbers of another line say nothing about this one.
+    claim = Claim("c", "", Verdict.REPRODUCED, "12 fractions, bound 3", ["3 runs of 12 seeds"])
+    assert arrange_evidence(claim).decisive_line == "12 fractions, bound 3"
+    assert arrange_evidence(claim, shown="12 fractions, bound 3").decisive_line == ""
     repeated = Claim("c", "", Verdict.NOT_TESTED, "needs 2 seeds", ["needs 2 seeds"])
     assert arrange_evidence(repeated, shown="needs 2 seeds").lines == []
     assert arrange_evidence(repeated).lines == ["needs 2 seeds"]
