@@ -18,6 +18,7 @@ from analysis.claim_names import (
     name_healthy_gradients,
 )
 from analysis.family_pairs import FamilyPair
+from analysis.mechanism_texts.wording import Wording
 from analysis.plain_text import capitalise_first
 from analysis.published_claims import TRAINING_SUFFIX, is_about_published_numbers
 
@@ -33,28 +34,44 @@ HEALTHY = "have healthy gradients throughout"
 SENTENCES = {
     "convergence": (
         EXPONENTIAL_SLOWING,
-        "Plain networks need exponentially more iterations the deeper they are",
-        "The iterations that plain networks need do not grow exponentially with depth",
+        Wording(
+            "{plain} networks need exponentially more iterations the deeper they are",
+            "the iterations that {plain} networks need do not grow exponentially with depth",
+            inconclusive="",
+        ),
     ),
     "shattering": (
         SHATTERED_GRADIENTS,
-        "Before training, gradients shatter in deep plain networks, less so in residual ones",
-        "",  # either part of the claim may be wrong
+        Wording(
+            "before training, gradients shatter in deep {plain} networks, less so in {residual}"
+            " ones",
+            contradicted="",  # either part of the claim may be wrong
+            inconclusive="",
+        ),
     ),
     "responses": (
         WEAKER_RESPONSES,
-        "The layers of residual networks respond more weakly than those of plain networks",
-        "Not at every depth do the layers of residual networks respond more weakly",
+        Wording(
+            "the layers of {residual} networks respond more weakly than those of {plain} networks",
+            "not at every depth do the layers of {residual} networks respond more weakly",
+            inconclusive="",
+        ),
     ),
     "paths": (
         SHORT_PATHS,
-        "The gradient flows along short paths",
-        "Not at every depth does the gradient flow along short paths",
+        Wording(
+            "the gradient flows along short paths",
+            "not at every depth does the gradient flow along short paths",
+            inconclusive="",
+        ),
     ),
     "lesions": (
         REMOVING_A_BLOCK,
-        "Deleting one block costs a residual network less than a plain one",
-        "",  # it may cost less at every depth, but by less than the margin at one
+        Wording(
+            "deleting one block costs a {residual} network less than a {plain} one",
+            contradicted="",  # it may cost less at every depth, but by less than the margin at one
+            inconclusive="",
+        ),
     ),
 }
 # The beginnings of the names of findings about the values of a key.
@@ -85,12 +102,13 @@ def state_takeaway(stem: str, claims: Sequence[Claim], pair: FamilyPair) -> str:
         return _compare_families(HEALTHY, healthy)
     if stem == "published":
         return _count_published(claims)
-    name, reproduced, contradicted = SENTENCES.get(stem, ("", "", ""))
-    outcome = _decide(by_name.get(name), Verdict.REPRODUCED)
-    if outcome is None:
+    if stem not in SENTENCES:
         return ""
-    sentence = reproduced if outcome else contradicted
-    return sentence.replace("plain", pair.plain).replace("residual", pair.residual)
+    name, wording = SENTENCES[stem]
+    claim = by_name.get(name)
+    if claim is None or claim.is_negligible:
+        return ""
+    return capitalise_first(wording.select(claim.verdict, pair))
 
 
 def state_comparison(stem: str, claims: Sequence[Claim]) -> str:

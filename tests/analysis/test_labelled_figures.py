@@ -105,6 +105,17 @@ def test_takeaways_of_mechanisms_follow_the_verdicts():
         assert state_takeaway(stem, claims, PAIR) == title
 
 
+def test_title_names_the_families_of_the_runs():
+    claims = [Claim("exponential slowing", "", YES, ""), Claim("shattered gradients", "", YES, "")]
+    assert state_takeaway("convergence", claims, FAMILY_PAIRS[1]) == (
+        "Plain-preactivation networks need exponentially more iterations the deeper they are"
+    )
+    assert state_takeaway("shattering", claims, FAMILY_PAIRS[1]) == (
+        "Before training, gradients shatter in deep plain-preactivation networks, less so in"
+        " preactivation ones"
+    )
+
+
 @pytest.mark.parametrize("stem", sorted(SENTENCES))
 def test_title_denies_nothing_of_all_depths(stem):
     """One depth can contradict a claim, and a margin may be what decides."""
