@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from numbers import Real
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+
+from analysis.abbreviation import abbreviate
+
+Values = TypeVar("Values", pd.DataFrame, pd.Series)
 
 # Represents None in the values of conditions: in pandas, None does not equal None. No text in a
 # record has a line break, so the text "null", which an option may have, is another value.
@@ -80,6 +85,30 @@ PLUGIN = re.compile(r"(?P<name>[\w.]+:[\w.]+)@[0-9a-f]+")
 def is_null(value: Any) -> bool:
     """Return whether a value of a condition stands for None; it may be a number of NumPy."""
     return isinstance(value, str) and value == NULL
+
+
+def fill_null(values: Values) -> Values:
+    """Return the values of keys with NULL for None and NaN."""
+    filled: Values = values.astype(object).where(values.notna(), NULL)
+    return filled
+
+
+def sort_values(values: pd.Series) -> list[Any]:
+    """Return the distinct values: numbers by size, then text by letter.
+
+    Among the text, `none` and null, which mean the absence of a value, come first.
+    """
+
+    def rank(value: Any) -> tuple[bool, bool, Any]:
+        is_number = isinstance(value, Real)  # those of numpy included
+        return not is_number, value not in ("none", NULL), value if is_number else str(value)
+
+    return sorted(values.dropna().unique(), key=rank)
+
+
+def list_texts(values: Iterable[Any], most: int) -> str:
+    """Return the distinct values as text in a list that names at most `most` of them."""
+    return abbreviate([*format_values(values).values()], most=most)
 
 
 def label_conditions(conditions: pd.DataFrame) -> list[str]:

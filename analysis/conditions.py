@@ -14,7 +14,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.condition_labels import ALWAYS_NAMED, NULL, OPTIONS_PREFIX, label_conditions
+from analysis.condition_labels import (
+    ALWAYS_NAMED,
+    NULL,
+    OPTIONS_PREFIX,
+    fill_null,
+    label_conditions,
+)
 from analysis.frame import Frame
 from analysis.leading_keys import select_leading_keys
 from degradation.run_id import PARENT_KEY
@@ -102,7 +108,7 @@ def _read_settings(runs: pd.DataFrame) -> _Settings:
     """Return the values of all keys, and where a run fits any value."""
     columns = [str(column) for column in runs]
     keys = [key for key in columns if key.startswith("config.") and key not in FREE_KEYS]
-    values = runs[keys].astype(object).where(runs[keys].notna(), NULL)
+    values = fill_null(runs[keys])
     fits_any = pd.DataFrame(False, index=runs.index, columns=keys)
     constructed = _is_constructed(values)
     for key in keys:

@@ -6,12 +6,11 @@ are crossed, the widths are compared at each learning rate, and the learning rat
 """
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import pandas as pd
 
-from analysis.condition_labels import NULL, label_values
+from analysis.condition_labels import label_values, sort_values
 from analysis.conditions import Condition, list_conditions
 from analysis.frame import Frame
 from analysis.leading_keys import select_leading_keys
@@ -116,16 +115,3 @@ def _join_frames(frame: Frame, conditions: list[Condition]) -> Frame:
     for condition in conditions:
         members[condition.frame.runs.index] = True
     return frame.select(frame.runs.index[members])
-
-
-def sort_values(values: pd.Series) -> list[Any]:
-    """Return the distinct values: numbers by size, then text by letter.
-
-    Among the text, `none` and null, which mean the absence of a value, come first.
-    """
-
-    def rank(value: Any) -> tuple[bool, bool, Any]:
-        is_number = isinstance(value, Real)  # those of numpy included
-        return not is_number, value not in ("none", NULL), value if is_number else str(value)
-
-    return sorted(values.dropna().unique(), key=rank)

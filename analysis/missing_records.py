@@ -1,12 +1,11 @@
 """Why a selection of records has none of the expected ones: where others are, or what they are."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
-from analysis.condition_labels import NULL, format_values
+from analysis.condition_labels import fill_null, list_texts, sort_values
 from analysis.frame import Frame, load
 from analysis.key_columns import PREFIX
 from analysis.leading_keys import rank_key
@@ -65,23 +64,15 @@ def _list_differences(planned: pd.DataFrame, recorded: Frame) -> list[str]:
     for key in sorted(_list_config_keys(planned), key=rank_key):
         if key not in recorded.runs or key == CONTENT:
             continue
-        values, others = (_list_distinct(runs[key]) for runs in (planned, recorded.runs))
+        values = sort_values(fill_null(planned[key]))
+        others = sort_values(fill_null(recorded.runs[key]))
         if others and not set(map(str, values)) & set(map(str, others)):
             name = key.removeprefix(PREFIX)
-            differences.append(f"its {name} is {_join(values)}, recorded: {_join(others)}")
+            texts = list_texts(values, MAX_VALUES)
+            recorded_texts = list_texts(others, MAX_VALUES)
+            differences.append(f"its {name} is {texts}, recorded: {recorded_texts}")
     return differences
 
 
 def _list_config_keys(runs: pd.DataFrame) -> list[str]:
     return [name for name in map(str, runs) if name.startswith(PREFIX)]
-
-
-def _list_distinct(column: pd.Series) -> list[Any]:
-    """Return the distinct values, numbers by size; NULL stands for None."""
-    values = column.astype(object).where(column.notna(), NULL).drop_duplicates()
-    is_number = [isinstance(value, int | float) for value in values]
-    return sorted(values, key=None if all(is_number) else str)
-
-
-def _join(values: list[Any]) -> str:
-    return abbreviate(list(format_values(values).values()), most=MAX_VALUES)

@@ -8,6 +8,7 @@ from keyword import iskeyword
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
+from analysis.condition_labels import sort_values
 from analysis.key_columns import drop_prefix
 from degradation.config.errors import quote
 
@@ -100,11 +101,7 @@ def _suggest_column(name: str, columns: Sequence[str]) -> str:
 
 def _format_values(column: pd.Series) -> str:
     """Return the different values of a column, each as a query holds it."""
-    values = {quote(value): value for value in column.dropna().tolist()}
-    try:
-        texts = sorted(values, key=lambda text: values[text])
-    except TypeError:  # values of several types
-        texts = sorted(values)
+    texts = [quote(value) for value in sort_values(column.astype(object))]
     if column.isna().any():
         texts.append("no value")
     return abbreviate(texts, most=MAX_VALUES)

@@ -7,8 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import TRAINING_ERROR
-from analysis.condition_labels import NULL, OPTIONS_PREFIX, format_values, label_values, name_key
-from analysis.factors import sort_values
+from analysis.condition_labels import (
+    NULL,
+    OPTIONS_PREFIX,
+    format_values,
+    label_values,
+    name_key,
+    sort_values,
+)
 from analysis.figures.layout import (
     add_joint_legend,
     draw_chance,

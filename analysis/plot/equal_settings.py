@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.abbreviation import abbreviate
-from analysis.condition_labels import NULL, format_values, is_null
+from analysis.condition_labels import fill_null, is_null, list_texts, sort_values
 from analysis.conditions import GROWN_FROM, SHORTCUT, find_varying_keys
 from analysis.key_columns import PREFIX, restore_prefix
 from analysis.leading_keys import select_leading_keys
@@ -72,11 +71,11 @@ def _find_differing_keys(runs: pd.DataFrame) -> list[str]:
 
 def _describe(runs: pd.DataFrame, keys: list[str], name: str) -> str:
     """Return in which keys the runs differ, with their values, and what to do about it."""
-    values = runs[keys].astype(object).where(runs[keys].notna(), NULL)
+    values = fill_null(runs[keys])
     leading = select_leading_keys(values.drop_duplicates())
     distinct = {key: _list_distinct(key, values[key]) for key in leading}
     differences = " and ".join(
-        f"{key.removeprefix(PREFIX)} ({_list_texts(distinct[key])})" for key in leading
+        f"{key.removeprefix(PREFIX)} ({list_texts(distinct[key], MAX_VALUES)})" for key in leading
     )
     query = " and ".join(_build_condition(key, distinct[key][0]) for key in leading)
     ways = [
@@ -90,19 +89,10 @@ def _describe(runs: pd.DataFrame, keys: list[str], name: str) -> str:
 
 def _list_distinct(key: str, values: pd.Series) -> list[Any]:
     """Return the distinct values of a key, numbers by size; a plain network has no shortcut."""
-    distinct = list(values.drop_duplicates())
+    distinct = sort_values(values)
     if key == SHORTCUT:
         distinct = [value for value in distinct if value != NO_SHORTCUT]
-    return sorted(distinct, key=_sort_key)
-
-
-def _sort_key(value: Any) -> tuple[bool, Any]:
-    is_number = isinstance(value, int | float)
-    return not is_number, value if is_number else str(value)
-
-
-def _list_texts(values: list[Any]) -> str:
-    return abbreviate(list(format_values(values).values()), most=MAX_VALUES)
+    return distinct
 
 
 def _build_condition(key: str, value: Any) -> str:

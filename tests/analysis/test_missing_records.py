@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from analysis.missing_records import describe_nested_records
+from analysis.missing_records import describe_missing_sweep, describe_nested_records
 from analysis.tables import load_runs
 from degradation.errors import UserError
 from degradation.records.schema import State
@@ -40,6 +40,14 @@ def test_root_that_has_only_subfolders_names_them(tmp_path):
     write_record(tmp_path / "bundles", "b", State.DONE)
     with pytest.raises(UserError, match=r"pass the subfolder: .*bundles"):
         load_runs(tmp_path)
+
+
+def test_values_of_a_sweep_are_listed_by_size(tmp_path, build_frame):
+    write_record(tmp_path, "a", State.DONE)
+    runs = build_frame({"plain": {8: [1.0], 20: [1.0], 56: [1.0]}}).runs
+    planned = runs.assign(**{"config.schedule.iterations": [400, 60, None]})
+    message = describe_missing_sweep(planned, tmp_path)
+    assert "its schedule.iterations is 60, 400, null, recorded: 120" in message
 
 
 @pytest.mark.slow
