@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.columns import ERROR_STEP, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.difference_line import EvidenceLine
 from analysis.estimates import Difference, Estimate
+from analysis.gap import Gap, Reason
 from analysis.multiple_testing import bonferroni_level, holm_rejections
 from analysis.plain_text import write_reason
 from analysis.seeds_needed import SeedsNeeded, count_seeds
@@ -79,6 +80,8 @@ class Claim:
             empty text if it does not rest on one difference.
         bound_count: the number of bounds for which the one that decides is corrected (`Decision`).
             If there are several, the evidence lacks that bound.
+        reason: why the claim is not tested, without the runs that this is about; otherwise empty.
+        is_family_absent: whether it is not tested because the runs lack a family altogether.
     """
 
     kind: ClassVar[ClaimKind] = ClaimKind.CLAIM
@@ -97,20 +100,27 @@ class Claim:
     measured_seeds: str = field(default="", kw_only=True)
     deciding_label: str = field(default="", kw_only=True)
     bound_count: int = field(default=1, kw_only=True)
+    reason: str = field(default="", kw_only=True)
+    is_family_absent: bool = field(default=False, kw_only=True)
 
     @classmethod
     def not_tested(
-        cls, name: str, statement: str, reasons: list[str], notes: Sequence[str] = ()
+        cls, name: str, statement: str, reasons: Sequence[Reason], notes: Sequence[str] = ()
     ) -> Self:
         """Return a claim that is not tested; the first reason is its decisive line."""
+        first = reasons[0]
+        gap = first if isinstance(first, Gap) else Gap(first)
+        lines = [str(reason) for reason in reasons]
         return cls(
             name,
             statement,
             Verdict.NOT_TESTED,
-            reasons[0],
-            [*reasons],
+            lines[0],
+            lines,
             [*notes],
-            plain_words=write_reason(reasons[0]),
+            plain_words=write_reason(gap.text),
+            reason=gap.text,
+            is_family_absent=gap.is_family_absent,
         )
 
     @property

@@ -19,7 +19,7 @@ from analysis.headline_errors import (
     list_errors,
     list_worse_between,
 )
-from analysis.plain_text import capitalise_first, format_percents, join_words, shorten_reason
+from analysis.plain_text import capitalise_first, format_percents, join_words
 
 PLAIN_NETWORKS = {
     "plain": "plain networks",
@@ -48,7 +48,7 @@ def write_condition_headline(
     degradation, absence = by_name[DEGRADATION], by_name[NO_DEGRADATION]
     fix = _describe_fix(by_name[FIX], plain, residual, margin, error)
     if fix and {degradation.verdict, absence.verdict} == {Verdict.NOT_TESTED}:
-        return f"{fix} Degradation is not tested: {shorten_reason(degradation.decisive_line)}."
+        return f"{fix} Degradation is not tested: {degradation.reason}."
     sentences = []
     if plain:
         sentences.append(_describe_plain(degradation, plain, networks, margin, error))
@@ -110,8 +110,7 @@ def _describe_plain(
         return f"{subject} do not {_get_worse(within)}{errors}."
     if claim.verdict is Verdict.INCONCLUSIVE:
         return f"The runs do not settle whether {networks} {_get_worse()}{errors}."
-    reason = shorten_reason(claim.decisive_line)
-    return f"No verdict yet on whether {networks} {_get_worse()} ({reason}){errors}."
+    return f"No verdict yet on whether {networks} {_get_worse()} ({claim.reason}){errors}."
 
 
 def _describe_residual(
@@ -142,8 +141,7 @@ def _describe_residual(
         return f"Whether {WITH_SHORTCUTS} get worse with depth is not settled{errors}."
     if degradation.verdict is Verdict.NOT_TESTED and errors:
         return f"With shortcuts{errors}."
-    reason = shorten_reason(claim.decisive_line)
-    return f"No verdict yet on {WITH_SHORTCUTS} ({reason}){errors}."
+    return f"No verdict yet on {WITH_SHORTCUTS} ({claim.reason}){errors}."
 
 
 def _describe_residual_alone(claim: Claim, groups: RunsByDepth, margin: float, error: str) -> str:
@@ -157,8 +155,7 @@ def _describe_residual_alone(claim: Claim, groups: RunsByDepth, margin: float, e
         return f"{subject} {_get_worse()}{errors}."
     if claim.verdict is Verdict.INCONCLUSIVE:
         return f"The runs do not settle whether {WITH_SHORTCUTS} {_get_worse()}{errors}."
-    reason = shorten_reason(claim.decisive_line)
-    return f"No verdict yet on whether {WITH_SHORTCUTS} {_get_worse()} ({reason}){errors}."
+    return f"No verdict yet on whether {WITH_SHORTCUTS} {_get_worse()} ({claim.reason}){errors}."
 
 
 def _describe_fix(

@@ -1,14 +1,11 @@
 """Numbers and lists as a sentence has them, for a reader who knows no statistics."""
 
-import re
 from collections.abc import Sequence
 
 NO_DECIMAL_FROM = 10.0  # percent or points; smaller numbers have a decimal
 SMALL_BELOW = 0.095  # still smaller ones have two
 TINY_BELOW = 0.0095  # and these three: one error in 50,000 images is 0.002 %
 ZERO_BELOW = 0.0005
-# The ids of runs that follow a colon.
-RUN_LIST = re.compile(r": (?=(?:run ids )?\S+-d\d+-s\d+)")
 
 
 def capitalise_first(text: str) -> str:
@@ -67,11 +64,6 @@ def join_words(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def shorten_reason(reason: str) -> str:
-    """Return why a claim is not tested, without the list of runs that may follow."""
-    return RUN_LIST.split(reason)[0]
-
-
 def write_reason(reason: str) -> str:
-    """Return why a claim is not tested as a sentence, without the list of runs."""
-    return end_sentence(capitalise_first(shorten_reason(reason)))
+    """Return why a claim is not decided as a sentence."""
+    return end_sentence(capitalise_first(reason))

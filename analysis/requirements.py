@@ -12,12 +12,13 @@ from analysis.abbreviation import abbreviate
 from analysis.claim import MIN_SEEDS, RunsByDepth
 from analysis.evidence import describe_unfinished_run
 from analysis.finished_runs import is_finished, select_finished
+from analysis.gap import Gap, Reason
 from degradation.records.schema import State
 
 
 def missing_requirements(
     families: Mapping[str, RunsByDepth], depths: int, *, shared: bool = False, kind: str = ""
-) -> list[str]:
+) -> list[Reason]:
     """Return why a claim about these runs cannot be tested, or an empty list if it can.
 
     A claim needs enough depths, finished runs only, each seed once, and two seeds per depth.
@@ -30,7 +31,7 @@ def missing_requirements(
         kind: an adjective for the networks in the messages, such as `probed`.
     """
     networks = f"{kind} {{}} networks".lstrip()
-    reasons: list[str] = []
+    reasons: list[Reason] = []
     if shared:
         common = set.intersection(*(set(groups) for groups in families.values()))
         reasons += _missing_depths(networks.format(" and ".join(families)), len(common), depths)
@@ -46,23 +47,24 @@ def missing_requirements(
     return reasons
 
 
-def _missing_depths(networks: str, present: int, needed: int) -> list[str]:
+def _missing_depths(networks: str, present: int, needed: int) -> list[Reason]:
     if present >= needed:
         return []
     plural = "s" if needed > 1 else ""
-    return [f"needs {needed} depth{plural} of {networks}, has {present}"]
+    text = f"needs {needed} depth{plural} of {networks}, has {present}"
+    return [Gap(text, is_family_absent=present == 0)]
 
 
-def unfinished_runs(family: str, runs: pd.DataFrame) -> list[str]:
+def unfinished_runs(family: str, runs: pd.DataFrame) -> list[Reason]:
     """Return a reason for each state of the family's runs that have not finished.
 
     `runs`: rows of `Frame.runs`.
     """
-    reasons = []
+    reasons: list[Reason] = []
     for state, unfinished in runs[~is_finished(runs)].groupby("state"):
         names = [describe_unfinished_run(run) for run in unfinished.to_dict("records")]
         counts = count_runs(len(names), len(runs), str(state), f"{family} runs")
-        reasons.append(f"{counts}: {abbreviate(names)}")
+        reasons.append(Gap(counts, abbreviate(names)))
     return reasons
 
 
@@ -73,7 +75,7 @@ def count_runs(count: int, total: int, state: str, runs: str = "runs") -> str:
     return f"{count} of {total} {runs} {verb} {state}"
 
 
-def _missing_seeds(family: str, groups: RunsByDepth) -> list[str]:
+def _missing_seeds(family: str, groups: RunsByDepth) -> list[Reason]:
     depths = [str(depth) for depth, runs in groups.items() if runs["seed"].nunique() < MIN_SEEDS]
     if not depths:
         return []
@@ -87,7 +89,7 @@ def _one_row_per_run(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop_duplicates("run_id").assign(state=State.DONE)
 
 
-def repeated_seeds(runs: pd.DataFrame, network: str) -> list[str]:
+def repeated_seeds(runs: pd.DataFrame, network: str) -> list[Reason]:
     """Return a reason for each seed that several finished runs of a network have.
 
     A mean would count such a seed twice. The runs differ in something that the configuration does
@@ -95,9 +97,9 @@ def repeated_seeds(runs: pd.DataFrame, network: str) -> list[str]:
     """
     finished = select_finished(runs)
     repeated = finished[finished["seed"].duplicated(keep=False)]
-    reasons = []
+    reasons: list[Reason] = []
     for seed, same_seed in repeated.groupby("seed"):
         count = "twice" if len(same_seed) == 2 else f"{len(same_seed)} times"
         run_ids = ", ".join(map(str, same_seed["run_id"]))
-        reasons.append(f"seed {seed} of {network} is recorded {count}: run ids {run_ids}")
+        reasons.append(Gap(f"seed {seed} of {network} is recorded {count}", f"run ids {run_ids}"))
     return reasons

@@ -64,4 +64,4 @@ def interval_columns(interval: Interval | None, name: str, keys: tuple[str, ...]
 def repeated_seed_note(runs: pd.DataFrame, network: str) -> dict[str, str]:
     """Return a note on why these runs are not averaged, or no note if they are."""
     reasons = repeated_seeds(runs, network)
-    return {NOTE: "; ".join(reasons)} if reasons else {}
+    return {NOTE: "; ".join(map(str, reasons))} if reasons else {}

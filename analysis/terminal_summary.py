@@ -4,7 +4,6 @@ Evidence and notes are in the report. Without a terminal, the text is plain.
 """
 
 import io
-import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,8 +31,6 @@ NAME_WIDTH = 34
 MIN_FINDING_WIDTH = 20
 GAP = 2  # spaces between columns
 NO_BREAK = "\u00a0"
-# Why a claim about a family without any runs is not tested (`analysis.requirements`).
-HAS_NONE = re.compile(r"needs \d+ depths? of .+ networks, has 0")
 COLOURS = {Verdict.REPRODUCED: "green", Verdict.CONTRADICTED: "red"}
 
 
@@ -160,11 +157,7 @@ def _find_lacking(conditions: Sequence[Section]) -> dict[str, str]:
     if len(conditions) < 2:
         return {}
     untested = [
-        {
-            claim.decisive_line: claim.name
-            for claim in section.claims
-            if claim.verdict is Verdict.NOT_TESTED and HAS_NONE.fullmatch(claim.decisive_line)
-        }
+        {claim.decisive_line: claim.name for claim in section.claims if claim.is_family_absent}
         for section in conditions
     ]
     shared = [line for line in untested[0] if all(line in lines for lines in untested)]

@@ -29,6 +29,7 @@ from analysis.evidence import compare_groups, describe_caveats, format_bound
 from analysis.figures import construction
 from analysis.figures.marks import describe_marks
 from analysis.frame import Frame, group_by_depth
+from analysis.gap import Reason
 from analysis.plain_text import format_amount, format_change, join_words
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements, repeated_seeds
@@ -189,7 +190,7 @@ def _find_parents(frame: Frame) -> tuple[str, pd.DataFrame, str]:
     return f"constructed-{shallowest_depth} before training", shallowest, TRAINING_ERROR_AT_START
 
 
-def _find_unknown_starts(groups: RunsByDepth) -> list[str]:
+def _find_unknown_starts(groups: RunsByDepth) -> list[Reason]:
     """Return a reason if the error before training is unknown for some constructed network."""
     unknown = [
         str(depth) for depth, group in groups.items() if group[TRAINING_ERROR_AT_START].isna().any()

@@ -32,7 +32,6 @@ from analysis.plain_text import (
     capitalise_first,
     format_amount,
     format_change,
-    shorten_reason,
 )
 from analysis.seeds_needed import SeedsNeeded
 
@@ -84,9 +83,9 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         f" depth by more than {margin:g} points?"
     )
     if reasons := networks.find_gaps(depths=2):
-        reason = shorten_reason(reasons[0])
-        headline = f"No verdict yet on whether degradation depends on the {name}: {reason}."
-        return replace(Finding.not_tested(title, statement, reasons), headline=headline)
+        finding = Finding.not_tested(title, statement, reasons)
+        no_verdict = f"No verdict yet on whether degradation depends on the {name}"
+        return replace(finding, headline=f"{no_verdict}: {finding.reason}.")
     increases, evidence = _measure_increases(networks, margin)
     by_value = increases.by_value
     outcome = _decide(increases)

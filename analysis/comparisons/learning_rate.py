@@ -28,6 +28,7 @@ from analysis.comparisons.base import FactorSection
 from analysis.estimates import DifferenceOfMinima
 from analysis.figures import learning_rate_map
 from analysis.finished_runs import is_finished, select_finished
+from analysis.gap import Reason
 from analysis.requirements import count_runs, repeated_seeds
 from analysis.statistics import difference_of_minima
 
@@ -74,13 +75,13 @@ def _judge_at_each_rate(runs: pd.DataFrame, margin: float) -> list[str]:
     return lines
 
 
-def _find_gaps(runs: pd.DataFrame) -> list[str]:
+def _find_gaps(runs: pd.DataFrame) -> list[Reason]:
     """Return why the best learning rates are unknown, or an empty list if they are known.
 
     The reasons are unfinished runs, repeated seeds, rates with a single seed, and networks that
     were not trained at every rate.
     """
-    reasons = []
+    reasons: list[Reason] = []
     unfinished = runs[~is_finished(runs)]
     for state, group in unfinished.groupby("state"):
         counts = count_runs(len(group), len(runs), str(state))

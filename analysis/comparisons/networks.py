@@ -11,6 +11,7 @@ from analysis.evidence import describe_networks
 from analysis.factors import Stratum
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.frame import group_by_depth
+from analysis.gap import Reason
 from analysis.requirements import missing_requirements
 
 
@@ -38,7 +39,7 @@ class Networks:
         distinct = {frozenset(_list_run_ids(groups)) for groups in self.by_value.values()}
         return len(distinct) > 1
 
-    def find_gaps(self, depths: int) -> list[str]:
+    def find_gaps(self, depths: int) -> list[Reason]:
         """Return what a verdict on these networks lacks, or an empty list.
 
         `depths`: the number of depths that are needed at each value.

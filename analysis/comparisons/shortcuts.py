@@ -19,6 +19,7 @@ from analysis.estimates import Difference
 from analysis.evidence import compare_groups, describe_caveats
 from analysis.family_pairs import family_pair
 from analysis.frame import group_by_depth
+from analysis.gap import Reason
 from analysis.multiple_testing import bonferroni_level
 from analysis.plain_text import format_amount, format_change, join_words
 from analysis.plain_words import add_doubt
@@ -90,7 +91,7 @@ def _group_by_option(runs: pd.DataFrame, family: str) -> dict[str, RunsByDepth]:
     return {str(option): group_by_depth(group, family) for option, group in by_shortcut}
 
 
-def _list_missing_options(options: dict[str, RunsByDepth]) -> list[str]:
+def _list_missing_options(options: dict[str, RunsByDepth]) -> list[Reason]:
     """Return a reason if the runs lack an option that the statement names, or an empty list."""
     if set(PAPER_SHORTCUTS) <= set(options):
         return []

@@ -12,6 +12,7 @@ from analysis.estimates import Estimate
 from analysis.figures.matplotlib_import import Figure
 from analysis.figures.title_and_footer import describe_seeds
 from analysis.frame import group_values
+from analysis.gap import Reason
 from analysis.mechanism_texts.wording import LeadItem
 from analysis.plain_words import add_doubt
 from analysis.requirements import unfinished_runs
@@ -91,7 +92,7 @@ def account_for_missing_runs(
         return claim
     runs = runs[runs["family"].isin([*families])]
     is_probed = runs["run_id"].isin(values["run_id"])
-    reasons: list[str] = []
+    reasons: list[Reason] = []
     for family in families:
         family_runs = runs[runs["family"] == family]
         reasons += unfinished_runs(family, family_runs)

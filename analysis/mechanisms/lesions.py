@@ -25,6 +25,7 @@ from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import lesions as figure
 from analysis.finished_runs import is_finished
 from analysis.frame import Frame, group_by_depth
+from analysis.gap import Reason
 from analysis.mechanism_texts import lesions as texts
 from analysis.mechanisms.base import (
     Explanation,
@@ -233,7 +234,7 @@ def _describe_worst(worst: Difference, decision: Decision[int], pair: FamilyPair
     )
 
 
-def _find_missing(compared_rows: pd.DataFrame, pair: FamilyPair) -> list[str]:
+def _find_missing(compared_rows: pd.DataFrame, pair: FamilyPair) -> list[Reason]:
     """Return why single deletions cannot be compared; the list may be empty."""
     if compared_rows.empty:
         return [

@@ -12,6 +12,7 @@ from analysis.evidence import format_bound
 from analysis.family_pairs import family_pair
 from analysis.figures import paths as figure
 from analysis.frame import Frame, group_by_depth
+from analysis.gap import Reason
 from analysis.mechanism_texts import paths as texts
 from analysis.mechanisms.base import (
     KNOWN_VALUES,
@@ -173,7 +174,7 @@ def _is_negligible(end: pd.DataFrame) -> bool:
     return all(is_shown_within(estimate, NEGLIGIBLE_FRACTION) for estimate in estimates)
 
 
-def _find_missing(end: pd.DataFrame, family: str) -> list[str]:
+def _find_missing(end: pd.DataFrame, family: str) -> list[Reason]:
     """Return why the lengths at the end of training cannot be judged; the list may be empty."""
     if end.empty:
         return [f"no {family} network was probed at the end of its training"]
@@ -191,7 +192,7 @@ def _format_worst(end: pd.DataFrame, bounds: dict[int, Difference], decision: De
     return f"worst case, {worst} layers, {n} blocks: {difference}"
 
 
-def _find_unknown_depths(excesses: dict[int, list[float]], family: str) -> list[str]:
+def _find_unknown_depths(excesses: dict[int, list[float]], family: str) -> list[Reason]:
     """Return a reason for each depth with fewer than two runs whose gradient is known."""
     depths = [depth for depth, values in excesses.items() if len(values) < 2]
     return [f"{family}-{depth}: fewer than two runs whose gradient is known" for depth in depths]

@@ -18,6 +18,7 @@ from analysis.claim import (
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.frame import group_by_depth
+from analysis.gap import Gap
 from analysis.statistics import difference_of_minima, paired_difference, welch_difference
 
 EXACT = {20: Difference(0.1, 0.0, 4.0), 56: Difference(0.4, 0.0, 4.0)}
@@ -129,13 +130,12 @@ def test_claim_that_is_not_tested_leads_with_a_reason():
 
 
 def test_reason_in_plain_words_names_no_runs():
-    reasons = ["2 of 9 plain runs are missing: plain-d20-s0-12345678, plain-d20-s1-12345678"]
-    assert Claim.not_tested("name", "", reasons).plain_words == "2 of 9 plain runs are missing."
-    repeated = ["seed 0 of plain-20 is recorded twice: run ids plain-d20-s0-1, plain-d20-s0-2"]
-    assert (
-        Claim.not_tested("name", "", repeated).plain_words
-        == "Seed 0 of plain-20 is recorded twice."
-    )
+    gap = Gap("2 of 9 plain runs are missing", "plain-d20-s0-12345678, plain-d20-s1-12345678")
+    claim = Claim.not_tested("name", "", [gap])
+    assert claim.plain_words == "2 of 9 plain runs are missing."
+    assert claim.reason == "2 of 9 plain runs are missing"
+    assert claim.decisive_line == str(gap)
+    assert claim.decisive_line.endswith("missing: plain-d20-s0-12345678, plain-d20-s1-12345678")
 
 
 @pytest.mark.parametrize("verdict", [Verdict.REPRODUCED, Verdict.CONTRADICTED])

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from analysis.claim import Claim, Verdict
 from analysis.condition_claims import judge_condition
+from analysis.gap import Gap
 from analysis.headline import write_headline
 from analysis.report import Report
 from analysis.sections import Section, summarise
@@ -204,7 +205,8 @@ def test_picture_of_single_runs_is_called_no_mean(build_frame):
 
 def test_family_without_runs_is_lacking_once(report):
     """Six conditions without residual networks have one line about them, not twelve."""
-    lacking = Claim("the fix", "", Verdict.NOT_TESTED, "needs 1 depth of residual networks, has 0")
+    gap = Gap("needs 1 depth of residual networks, has 0", is_family_absent=True)
+    lacking = Claim.not_tested("the fix", "", [gap])
     found = Claim("degradation", "", Verdict.REPRODUCED, "line")
     sections = [Section(f"width {width}", 2.0, [found, lacking], {}) for width in (8, 16, 32)]
     text = format_summary(replace(report, sections=sections))
