@@ -14,7 +14,6 @@ from analysis.family_pairs import family_pair
 from analysis.figures.layout import show_sentence
 from analysis.figures.marks import explain_marks
 from analysis.figures.matplotlib_import import Figure
-from analysis.figures.single_runs import describe_single_runs, has_single_runs
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.finished_runs import select_finished
 from analysis.frame import Frame, group_by_depth
@@ -34,31 +33,23 @@ class FigureLabel:
         title: the title.
         data: what data the figure shows.
         definition: what a word of the title means, or empty text.
-        has_single_runs: whether the figure shows one run per network.
     """
 
     title: str
     data: str
     definition: str
-    has_single_runs: bool
 
     def add_to(self, figure: Figure) -> None:
         """Give the figure this title and a footer; it becomes taller."""
-        marks = self.edit(explain_marks(figure))
-        footer = "; ".join(filter(None, (self.data, marks, self.definition)))
+        footer = "; ".join(filter(None, (self.data, explain_marks(figure), self.definition)))
         add_title_and_footer(figure, self.title, f"{footer}.")
-
-    def edit(self, text: str) -> str:
-        """Return a text about the figure, which speaks of means only if there are any."""
-        return describe_single_runs(text) if self.has_single_runs else text
 
 
 def label_figures(sections: Iterable[Section], labels: Mapping[str, FigureLabel]) -> None:
-    """Give every figure its title and its footer (`write_labels`), and edit its caption."""
+    """Give every figure its title and its footer (`write_labels`)."""
     for section in sections:
-        for stem, (figure, caption) in section.figures.items():
+        for stem, (figure, _caption) in section.figures.items():
             labels[stem].add_to(figure)
-            section.figures[stem] = (figure, labels[stem].edit(caption))
 
 
 def write_labels(
@@ -79,8 +70,7 @@ def write_labels(
                 takeaway, definition = _find_takeaway(stem, section, runs)
             title = takeaway or figure.get_suptitle()
             data = describe_data(runs, keys, section.condition)
-            is_single = has_single_runs(runs, keys)
-            labels[stem] = FigureLabel(title, data, definition, is_single)
+            labels[stem] = FigureLabel(title, data, definition)
     return labels
 
 

@@ -32,10 +32,9 @@ def _plot_own(factor: Factor, section: FactorSection) -> Figures:
     suffixes = list_suffixes([stratum.label for stratum in factor.strata])
     for stratum, suffix in zip(factor.strata, suffixes, strict=True):
         where = f" Here: {stratum.label}." if stratum.label else ""
-        figures[f"{section.name}{suffix}"] = (
-            section.plot(stratum.frame),
-            section.plot_caption + where,
-        )
+        figure = section.plot(stratum.frame)
+        caption = f"{section.plot_caption}{where} {describe_marks(figure)}".rstrip()
+        figures[f"{section.name}{suffix}"] = (figure, caption)
     return figures
 
 

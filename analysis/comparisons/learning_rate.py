@@ -157,7 +157,7 @@ SECTION = FactorSection(
     judge=judge,
     plot=learning_rate_map.plot,
     plot_caption=(
-        "Training error of the last iteration, mean over seeds, by learning rate and depth. The"
-        " lowest error of each column is outlined. Diverged runs count as chance error."
+        "Training error of the last iteration by learning rate and depth. The lowest error of each"
+        " column is outlined. Diverged runs count as chance error."
     ),
 )

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.layout import MAX_WIDTH, add_legend, list_depths, list_families
-from analysis.figures.marks import FIT, LR_DROP_LEVEL, NEVER_REACHED, TIMED_RUN
+from analysis.figures.marks import FIT, LR_DROP_LEVEL, MEDIAN_LINE, NEVER_REACHED, TIMED_RUN
 from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, depth_style
 from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit
 
@@ -20,7 +20,7 @@ CAPTION = (
     "Left: iterations until the training error is half of chance error, against depth. Each mark "
     "is a run, placed at the first evaluation at which it has reached that error; the line below "
     "it extends down to the previous evaluation, and the true time lies on that line. Other "
-    "panels: the median over seeds at each depth, for several fractions of chance error."
+    "panels: the same for several fractions of chance error."
 )
 RUN_SPACING = 0.9  # horizontal spacing between the runs of one depth, in layers
 HEADROOM = 10.0  # the axis ends at this multiple of the last iteration
@@ -108,7 +108,8 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
         is_joined = ~(is_censored & np.roll(is_censored, 1))
         is_joined[0] = True
         heights = medians.where(~is_censored, last).where(is_joined)
-        ax.plot(x_positions, heights, linewidth=MEDIAN_WIDTH, **style)
+        label = MEDIAN_LINE if by_depth.size().max() > 1 else None
+        ax.plot(x_positions, heights, linewidth=MEDIAN_WIDTH, label=label, **style)
         marks: dict[str, Any] = {
             "marker": "o",
             "markersize": 5,

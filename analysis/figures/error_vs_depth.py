@@ -84,7 +84,7 @@ def describe(figure: Figure) -> str:
     """Return the caption."""
     subject = (
         "Error after the last iteration against depth: training error first, then test error, on "
-        "a shared scale; lines join the means over seeds."
+        "a shared scale."
     )
     return f"{subject} {describe_marks(figure)}"
 

@@ -24,7 +24,7 @@ from degradation.metrics import ITERATION
 SMALLEST = 1e-14  # smaller norms are drawn here
 CAPTION = (
     "Norm of dE/dx at the input of each block: one row per family, one column per point in "
-    "training, one line per depth (geometric mean over seeds). The backward pass runs from the "
+    "training, one line per depth. The backward pass runs from the "
     "right, where the loss is, to the left, where the image is. On the logarithmic scale a "
     "straight line means a constant factor per block."
 )

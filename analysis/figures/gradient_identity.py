@@ -27,13 +27,13 @@ TERMS_CAPTION = (
     "shortcut (`S^T M g`) and through the convolutions (`F'^T M g`), where `g` is `dE/dx_(l+1)`; "
     "pre-activation blocks have no mask `M`. Each norm is relative to that of `dE/dx_l`. The two "
     "vectors add up to `dE/dx_l`, but their norms need not add up to 1, because the vectors are "
-    "rarely parallel. One column per depth, one row per point in training; lines are means over "
-    "seeds. Where the shortcut's line is higher, the larger part of the gradient arrives without "
+    "rarely parallel. One column per depth, one row per point in training. "
+    "Where the shortcut's line is higher, the larger part of the gradient arrives without "
     "having passed through the block's convolutions."
 )
 SHARE_CAPTION = (
-    "The shortcut's share of the gradient, mean over a network's blocks, against depth; lines join "
-    "the means over seeds. At 0 the whole gradient passes through the convolutions of each block, "
+    "The shortcut's share of the gradient, mean over a network's blocks, against depth. "
+    "At 0 the whole gradient passes through the convolutions of each block, "
     "at 1 the whole gradient comes through the shortcuts. An increasing line means that in a "
     "deeper network, the convolutions of a single block change the gradient less."
 )

@@ -105,8 +105,7 @@ def applies_to(_frame: Frame) -> bool:
 def describe(figure: Figure) -> str:
     """Return the caption."""
     sentences = [
-        "Error against iteration, one line per depth, mean over seeds: training error thin, test "
-        "error bold.",
+        "Error against iteration, one line per depth: training error thin, test error bold.",
         describe_marks(figure),
     ]
     if is_drawn(figure, PUBLISHED_MARK):

@@ -1,6 +1,7 @@
 """Training error by learning rate and depth, one map per family."""
 
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from analysis.columns import TRAINING_ERROR
 from analysis.figures.layout import MAX_WIDTH, list_depths, list_families
-from analysis.figures.marks import CELL_MEAN
+from analysis.figures.marks import CELL_MEAN, CELL_RUN
 from analysis.finished_runs import is_finished
 from analysis.frame import Frame
 
@@ -25,14 +26,17 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
     """
     rates = sorted(frame.runs[LR].unique())
     depths = list_depths(frame.runs)
-    means = _mean_errors(frame, family, rates, depths)
+    runs = frame.runs[is_finished(frame.runs) & (frame.runs["family"] == family)]
+    means = _mean_errors(runs, rates, depths)
+    has_means = runs.groupby([LR, "depth"]).size().max() > 1
+    mark = CELL_MEAN if has_means else CELL_RUN
     ax.imshow(means, cmap=colormaps["viridis"], vmin=0, vmax=top, origin="lower", aspect="auto")
     for column in range(len(depths)):
         for row in range(len(rates)):
             error = means[row, column]
             text = "-" if np.isnan(error) else f"{error:.1f}"
             color = "white" if error <= BLACK_FROM * top else "black"
-            ax.text(column, row, text, ha="center", va="center", color=color, label=CELL_MEAN)
+            ax.text(column, row, text, ha="center", va="center", color=color, label=mark)
         _outline_lowest(means[:, column], column, ax)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
@@ -42,10 +46,11 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
     return ax
 
 
-def _mean_errors(frame: Frame, family: str, rates: list[float], depths: list[int]) -> np.ndarray:
-    """Return the means over seeds, rates x depths, in percent, or NaN where no run has finished."""
-    has_result = is_finished(frame.runs)
-    runs = frame.runs[has_result & (frame.runs["family"] == family)]
+def _mean_errors(runs: pd.DataFrame, rates: list[float], depths: list[int]) -> np.ndarray:
+    """Return the means over seeds, rates x depths, in percent, or NaN where no run has finished.
+
+    `runs`: the finished ones of one family.
+    """
     means = runs.pivot_table(index=LR, columns="depth", values=TRAINING_ERROR, aggfunc="mean")
     errors: np.ndarray = means.reindex(index=rates, columns=depths).to_numpy(dtype=float)
     return errors

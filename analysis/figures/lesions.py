@@ -17,22 +17,21 @@ from analysis.figures.layout import (
     make_depth_handles,
     widen_gaps,
 )
-from analysis.figures.marks import CHANCE, DELETED_SHAPE_CHANGE, RUN
+from analysis.figures.marks import CHANCE, DELETED_SHAPE_CHANGE, MEAN_LINE, RUN
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, TEXT_COLORS, depth_style
 
 CAPTION = (
     "Test error after blocks were deleted (top) and after pairs of blocks were swapped (bottom), "
     "against their number as a fraction of the shape-preserving blocks. At 0 the network is "
-    "intact. Lines are means over seeds; within a run, the random sets of blocks are averaged "
+    "intact. Within a run, the random sets of blocks are averaged "
     "first. All panels share one scale. A jump at the left edge means that "
     "the network fails as soon as one block is deleted; a gentle slope means that each deletion "
     "costs only a little. In a stage with few blocks, a swap can undo the previous one."
 )
 SINGLE_CAPTION = (
     "Test error after a single block was deleted, against the position of that block: one row per "
-    "family, one column per depth. The line is the mean over seeds, the dashed line the mean error "
-    "of the intact networks."
+    "family, one column per depth. The dashed line is the mean error of the intact networks."
 )
 # kind: row label, axis label
 KINDS = {
@@ -66,7 +65,8 @@ def draw_single_deletions(table: pd.DataFrame, ax: Axes) -> Axes:
     color = FAMILY_STYLES[table["family"].iloc[0]]["color"]
     deletions = table[(table["kind"] == "delete") & (table["number"] == 1)]
     means = deletions.groupby("block")["error"].mean()
-    ax.plot(means.index + 1, means, color=color, linewidth=1.5)
+    label = MEAN_LINE if deletions["seed"].nunique() > 1 else None
+    ax.plot(means.index + 1, means, color=color, linewidth=1.5, label=label)
     for changes_shape, marker, size, label in (
         (False, ".", 14, RUN),
         (True, "x", 34, DELETED_SHAPE_CHANGE),

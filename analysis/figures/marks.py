@@ -14,8 +14,14 @@ RUN = "_run"  # a point per run
 INTERVAL = "_interval"  # the error bars of means
 CUT_INTERVAL = "_interval cut off"  # some error bars extend beyond the possible values
 EQUAL_RUNS = "_equal runs"  # a bar although the runs do not differ
-BAND = "_band"  # from the lowest run to the highest
+JOINED_MEANS = "_joined means"  # the ends of error bars whose means a line joins
+BAND = "_band"  # from the lowest run to the highest; the labels of both kinds begin with it
+MEAN_BAND = f"{BAND} about means"
+GEOMETRIC_BAND = f"{BAND} about geometric means"
+MEAN_LINE = "_mean over seeds"
+MEDIAN_LINE = "_median over seeds"
 PRINTED_MEAN = "_printed mean"
+PRINTED_RUN = "_printed error of a run"
 LR_DROP = "_learning-rate drop"
 LR_DROP_LEVEL = "_iteration of a learning-rate drop"
 PUBLISHED_MARK = "_published value"
@@ -27,7 +33,8 @@ DELETED_SHAPE_CHANGE = "_deleted block that changes the shape"
 SHAPE_CHANGE = "_block that changes the shape"
 DIVERGED = "diverged run"
 CHANCE = "chance"
-CELL_MEAN = "_mean in a cell"
+CELL_MEAN = "_cell with a mean"
+CELL_RUN = "_cell with a run"
 
 # What a figure's footer says of its marks, which its legend does not explain.
 _FOOTER_WORDS = {
@@ -35,13 +42,16 @@ _FOOTER_WORDS = {
     INTERVAL: "bars: 95 % confidence interval of the mean",
     BAND: "bands: from the lowest run to the highest",
     CELL_MEAN: "numbers: means over seeds; outlined: the lowest of each depth",
-    TIMED_RUN: (
-        "left: single runs, with the interval between evaluations that has the true time; others: "
-        "medians over seeds"
-    ),
+    CELL_RUN: "numbers: single runs; outlined: the lowest of each depth",
+    TIMED_RUN: "left: single runs, with the interval between evaluations that has the true time",
+    MEDIAN_LINE: "others: medians over seeds",
 }
 # What a caption says about them.
 _CAPTION_SENTENCES = {
+    JOINED_MEANS: "Lines join the means over seeds.",
+    MEDIAN_LINE: "Lines join the medians over seeds at each depth.",
+    MEAN_LINE: "The solid line is the mean over seeds.",
+    CELL_MEAN: "Numbers are means over seeds.",
     RUN: "Each point is a run (one seed).",
     DIVERGED: "A cross is a diverged run, which counts as chance error, in the means too.",
     INTERVAL: "Error bars are 95 % Student-t confidence intervals of the mean over seeds.",
@@ -51,7 +61,11 @@ _CAPTION_SENTENCES = {
         " to one image."
     ),
     PRINTED_MEAN: "Means are printed beside their marks, where there is room.",
-    BAND: "Bands extend from the lowest run to the highest.",
+    PRINTED_RUN: "Errors are printed beside their marks, where there is room.",
+    MEAN_BAND: "Lines are means over seeds; bands extend from the lowest run to the highest.",
+    GEOMETRIC_BAND: (
+        "Lines are geometric means over seeds; bands extend from the lowest run to the highest."
+    ),
     LR_DROP: "Thin vertical lines are the learning-rate drops.",
     LR_DROP_LEVEL: (
         "Thin horizontal lines are the learning-rate drops, after which networks learn faster for "

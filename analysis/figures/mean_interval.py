@@ -15,7 +15,16 @@ from matplotlib.axes import Axes
 
 from analysis.estimates import Interval
 from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
-from analysis.figures.marks import BAND, CUT_INTERVAL, INTERVAL, RUN
+from analysis.figures.marks import (
+    CUT_INTERVAL,
+    GEOMETRIC_BAND,
+    INTERVAL,
+    JOINED_MEANS,
+    MEAN_BAND,
+    PRINTED_MEAN,
+    PRINTED_RUN,
+    RUN,
+)
 from analysis.figures.mean_labels import ABOVE, BELOW, print_beside
 from analysis.figures.style import TEXT_COLORS
 from analysis.statistics import student_interval
@@ -62,16 +71,22 @@ def draw_means(
     )
     for bar in bars.lines[2]:
         bar.set_label(INTERVAL if np.array_equal(ends, drawn_ends) else CUT_INTERVAL)
+    if len(x_positions) > 1:
+        for bar_end in bars.lines[1]:
+            bar_end.set_label(JOINED_MEANS)
     return ax
 
 
 def print_mean(family: str, x: float, interval: Interval, ax: Axes) -> None:
     """Print a mean beside its marker, where there is room: if possible above it or below it.
 
-    Plain networks above, others below, since the error of the latter is usually the lower one.
+    Plain networks above, others below, since the error of the latter is usually the lower one. What
+    is printed of a single run is its error, and no mean.
     """
     directions = ABOVE if family.startswith("plain") else BELOW
-    print_beside(f"{interval.mean:.1f}", (x, interval.mean), ax, TEXT_COLORS[family], directions)
+    mark = PRINTED_MEAN if interval.n > 1 else PRINTED_RUN
+    color = TEXT_COLORS[family]
+    print_beside(f"{interval.mean:.1f}", (x, interval.mean), ax, color, directions, mark)
 
 
 def draw_over_depth(
@@ -113,7 +128,8 @@ def draw_curves(
     if curves.shape[1] == 1:
         return ax
     lowest, highest = curves.min(axis=1), curves.max(axis=1)
+    label = GEOMETRIC_BAND if geometric else MEAN_BAND
     ax.fill_between(
-        curves.index, lowest, highest, alpha=0.15, color=style["color"], lw=0, label=BAND
+        curves.index, lowest, highest, alpha=0.15, color=style["color"], lw=0, label=label
     )
     return ax

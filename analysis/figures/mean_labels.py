@@ -48,7 +48,6 @@ class MeanLabels(Artist):
         super().__init__()
         self.set_zorder(6)
         self.set_in_layout(False)
-        self.set_label(PRINTED_MEAN)
         self.shown: list[Text] = []
         self._labels: list[_Label] = []
         self._ax = ax
@@ -90,16 +89,20 @@ def print_beside(
     ax: Axes,
     color: Any,
     directions: tuple[tuple[int, int], ...] = ABOVE,
+    mark: str = PRINTED_MEAN,
 ) -> None:
     """Print a small number beside a point (in data coordinates), where there is room for it.
 
-    `directions`: the sides of the point at which it may stand; the first is preferred.
+    `directions`: the sides of the point at which it may stand; the first is preferred. `mark`: what
+    the number is, for the caption; a panel that prints some mean is said to print means.
     """
     labels = [artist for artist in ax.artists if isinstance(artist, MeanLabels)]
     if not labels:
         labels = [MeanLabels(ax)]
         ax.add_artist(labels[0])
     labels[0].add(_Label(text, point, color, directions))
+    if labels[0].get_label() != PRINTED_MEAN:
+        labels[0].set_label(mark)
 
 
 def _find_place(

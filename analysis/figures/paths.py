@@ -18,13 +18,13 @@ from analysis.probes import END, INITIALISATION
 
 CAPTION = (
     "Paths through the deepest residual network by their length, at initialisation and at the end "
-    "of training (means over seeds). Number of paths: how many of the 2^n paths have that length, "
+    "of training. Number of paths: how many of the 2^n paths have that length, "
     "as a fraction of all. What one path carries: the norm of its gradient, on a logarithmic "
     "scale; a falling line means that the convolutions shrink the gradient, a rising one that they "
     "amplify it. What all paths of a length carry: the norm of the sum of their gradients, as a "
     "fraction of their total, with the effective lengths as vertical lines and the number of paths "
     "in grey; a curve to the left of the grey one means that short paths carry the gradient. All "
-    "depths: the effective length divided by n; lines join the means over seeds."
+    "depths: the effective length divided by n."
 )
 COUNT, HALF = "fraction of all paths", "$n/2$, the mean length"  # entries of the legend
 COUNT_STYLE: dict[str, Any] = {"color": "0.55", "linewidth": 1.5}

@@ -9,7 +9,14 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.depth_axis import LABELS
 from analysis.figures.layout import add_legend
-from analysis.figures.marks import DIVERGED, RUN, describe_marks, is_drawn
+from analysis.figures.marks import (
+    DIVERGED,
+    PRINTED_MEAN,
+    PRINTED_RUN,
+    RUN,
+    describe_marks,
+    is_drawn,
+)
 from analysis.figures.mean_interval import ERROR_RANGE, draw_means
 from analysis.figures.mean_labels import BELOW, print_beside
 from analysis.figures.style import FAMILY_STYLES
@@ -106,7 +113,8 @@ def _draw_ours(group: pd.DataFrame, x: int, ax: Axes) -> None:
         return
     draw_means([x + OUR_SHIFT], [interval], ax, style, ERROR_RANGE)
     point = (x + OUR_SHIFT, interval.mean)
-    print_beside(f"{interval.mean:.2f}", point, ax, style["color"], BELOW)
+    mark = PRINTED_MEAN if interval.n > 1 else PRINTED_RUN
+    print_beside(f"{interval.mean:.2f}", point, ax, style["color"], BELOW, mark)
 
 
 def _draw_published(value: PublishedValue, depth_x: int, ax: Axes) -> None:

@@ -24,9 +24,9 @@ from analysis.frame import group_values
 CAPTION = (
     "Standard deviation of each 3x3 layer's response at the end of training, as in figure 7 of He "
     "et al. 2015. Top: layers in order, starting at the input. Bottom: the same values sorted, "
-    "largest first. One line per depth (mean over seeds). Where BN follows each layer, every layer "
+    "largest first. One line per depth. Where BN follows each layer, every layer "
     "starts at 1 (dotted), so the distance from that line shows what training has changed. Right: "
-    "the mean over a run's layers against depth; lines join the means over seeds."
+    "the mean over a run's layers against depth."
 )
 WIDE_RANGE = 10.0  # ratio of largest to smallest value above which the scale is logarithmic
 SMALLEST = 1e-6  # on a logarithmic scale, smaller values are drawn here

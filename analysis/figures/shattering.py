@@ -26,11 +26,11 @@ from degradation.metrics import ITERATION
 CAPTION = (
     "Left: correlation (cosine) of the gradients at two inputs against the distance between these "
     "inputs, as a fraction of the line from one image to another. One column per family, one row "
-    "per point in training, one line per depth (mean over seeds). A line that stays high means a "
+    "per point in training, one line per depth. A line that stays high means a "
     "gradient that changes slowly with its input. One that drops to 0 immediately behaves like "
     "white noise: the gradients have shattered. Pairs with a point whose gradient is zero are "
     "excluded. Right: the correlation at the smallest distance above 0, at initialisation, against "
-    "depth; lines join the means over seeds."
+    "depth."
 )
 FARTHEST = 0.3  # largest distance drawn, as a fraction of the line: little happens beyond it
 PANEL_WIDTH, SIDE_WIDTH = 3.2, 3.6  # inches

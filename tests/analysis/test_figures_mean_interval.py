@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from analysis.figures.marks import describe_marks
 from analysis.figures.mean_interval import draw_curves, draw_means, draw_over_depth
 from analysis.statistics import student_interval
 from tests.support.drawings import error_bars
@@ -51,3 +52,20 @@ def test_geometric_mean_is_the_mean_of_logarithms(ax):
     curves = pd.DataFrame({"a": [1.0, 10.0], "b": [100.0, 1000.0]}, index=[0, 1])
     draw_curves(curves, ax, STYLE, geometric=True)
     assert ax.lines[0].get_ydata() == pytest.approx([10.0, 100.0])
+
+
+def test_captions_speak_of_means_where_they_are_drawn(ax):
+    draw_over_depth({8: [1.0], 20: [2.0]}, ax, [8, 20], (0, 1), STYLE)
+    draw_curves(pd.DataFrame({"a": [1.0, 10.0]}), ax, STYLE)
+    assert "mean" not in describe_marks(ax.figure)
+    draw_over_depth({8: [1.0, 2.0], 20: [2.0, 3.0]}, ax, [8, 20], (0, 1), STYLE)
+    assert describe_marks(ax.figure).startswith("Lines join the means over seeds. ")
+    curves = pd.DataFrame({"a": [1.0, 10.0], "b": [100.0, 1000.0]})
+    draw_curves(curves, ax, STYLE, geometric=True)
+    assert "Lines are geometric means over seeds; bands extend" in describe_marks(ax.figure)
+    assert "Lines are means" not in describe_marks(ax.figure)
+
+
+def test_single_mean_is_not_joined(ax):
+    draw_means([0], [student_interval([1.0, 2.0])], ax, STYLE)
+    assert "join" not in describe_marks(ax.figure)

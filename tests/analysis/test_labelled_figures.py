@@ -20,7 +20,6 @@ from analysis.figures import (
     shattering,
     style,
 )
-from analysis.figures.single_runs import describe_single_runs
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.labelled_figures import NEUTRAL, TAKEAWAY, label_figures, write_labels
 from analysis.sections import Section
@@ -247,8 +246,8 @@ def test_figures_of_single_runs_speak_of_no_mean(build_frame):
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_captions_of_single_runs_speak_of_no_mean(module):
+def test_captions_leave_the_means_to_the_marks(module):
     captions = [text for name, text in vars(module).items() if name.endswith("CAPTION")]
     assert captions
     for caption in captions:
-        assert "over seeds" not in describe_single_runs(caption)
+        assert "over seeds" not in caption
