@@ -95,15 +95,6 @@ def group_by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:
     return {int(str(depth)): group for depth, group in groups}
 
 
-def group_values(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
-    """Return the values of one family by depth, shallowest first, with NaN.
-
-    `values`: one row per run.
-    """
-    groups = group_by_depth(values, family)
-    return {depth: group[column].astype(float).tolist() for depth, group in groups.items()}
-
-
 def _build_runs(rows: list[Row]) -> pd.DataFrame:
     """Return `Frame.runs`: the rows with all columns, sorted by family, depth, seed and run id."""
     runs = complete_columns(pd.DataFrame(rows, columns=None if rows else RUN_COLUMNS))

@@ -19,7 +19,7 @@ from analysis.figures.layout import (
 from analysis.figures.marks import SHAPE_CHANGE
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES
-from analysis.frame import group_values
+from analysis.grouped_values import group_values
 from degradation.metrics import ITERATION
 
 TERMS_CAPTION = (

@@ -19,7 +19,7 @@ from analysis.figures.layout import (
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
-from analysis.frame import group_values
+from analysis.grouped_values import group_values
 
 CAPTION = (
     "Standard deviation of each 3x3 layer's response at the end of training, as in figure 7 of He "

@@ -20,7 +20,7 @@ from analysis.figures.layout import (
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
-from analysis.frame import group_values
+from analysis.grouped_values import group_values
 from degradation.metrics import ITERATION
 
 CAPTION = (

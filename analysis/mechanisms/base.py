@@ -1,6 +1,5 @@
 """The parts of a mechanism in the section *Why*, and what several mechanisms share."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +10,6 @@ from analysis.claim import Claim, Verdict
 from analysis.estimates import Estimate
 from analysis.figures.matplotlib_import import Figure
 from analysis.figures.title_and_footer import describe_seeds
-from analysis.frame import group_values
 from analysis.gap import Reason
 from analysis.mechanism_texts.wording import LeadItem
 from analysis.plain_words import add_doubt
@@ -126,15 +124,3 @@ def _list_unprobed_depths(family: str, runs: pd.DataFrame, values: pd.DataFrame)
         if not group["run_id"].isin(values["run_id"]).any():
             reasons.append(f"{family}-{depth}: no run was probed")
     return reasons
-
-
-def group_known_values(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
-    """Return the known values of one family by depth, shallowest first, without NaN.
-
-    `values`: one row per run. A depth at which no value is known has an empty list.
-    """
-    groups = group_values(values, family, column)
-    return {
-        depth: [value for value in group if not math.isnan(value)]
-        for depth, group in groups.items()
-    }

@@ -26,12 +26,12 @@ from analysis.figures import lesions as figure
 from analysis.finished_runs import is_finished
 from analysis.frame import Frame, group_by_depth
 from analysis.gap import Reason
+from analysis.grouped_values import group_known_values
 from analysis.mechanism_texts import lesions as texts
 from analysis.mechanisms.base import (
     Explanation,
     account_for_missing_runs,
     find_unprobed,
-    group_known_values,
 )
 from analysis.plain_text import format_change
 from analysis.plain_words import add_doubt, find_bound

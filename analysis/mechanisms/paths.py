@@ -13,6 +13,7 @@ from analysis.family_pairs import family_pair
 from analysis.figures import paths as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.gap import Reason
+from analysis.grouped_values import group_known_values
 from analysis.mechanism_texts import paths as texts
 from analysis.mechanisms.base import (
     KNOWN_VALUES,
@@ -21,7 +22,6 @@ from analysis.mechanisms.base import (
     Explanation,
     account_for_missing_runs,
     find_unprobed,
-    group_known_values,
     is_shown_within,
 )
 from analysis.plain_text import format_amount, join_words

@@ -10,7 +10,8 @@ from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import responses as figure
-from analysis.frame import Frame, group_by_depth, group_values
+from analysis.frame import Frame, group_by_depth
+from analysis.grouped_values import group_values
 from analysis.mechanism_texts import responses as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import (

@@ -19,7 +19,8 @@ from analysis.difference_line import EvidenceLine
 from analysis.estimates import Difference, Interval
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
-from analysis.frame import Frame, group_by_depth, group_values
+from analysis.frame import Frame, group_by_depth
+from analysis.grouped_values import group_values
 from analysis.mechanism_texts import shattering as texts
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import (
