@@ -7,7 +7,7 @@ Every finished run counts; a diverged run counts as chance error.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar, Generic, Literal, Self, TypeVar
@@ -175,6 +175,11 @@ class Check(Claim):
             Verdict.INCONCLUSIVE: "not known",
         }
         return outcomes.get(self.verdict, str(self.verdict))
+
+
+def find_claim(claims: Iterable[Claim], name: str) -> Claim | None:
+    """Return the claim with this name, or None if it was not made."""
+    return next((claim for claim in claims if claim.name == name), None)
 
 
 @dataclass(frozen=True)

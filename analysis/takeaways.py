@@ -108,7 +108,7 @@ def state_takeaway(stem: str, claims: Sequence[Claim], pair: FamilyPair) -> str:
     claim = by_name.get(name)
     if claim is None or claim.is_negligible:
         return ""
-    return capitalise_first(wording.select(claim.verdict, pair))
+    return capitalise_first(wording.select(claim, pair))
 
 
 def state_comparison(stem: str, claims: Sequence[Claim]) -> str:

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from analysis.claim import Claim
+from analysis.claim import Claim, find_claim
 from analysis.claim_names import EXPONENTIAL_SLOWING, LESS_SLOWING
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
     Role,
     Wording,
-    find_verdict,
-    is_negligible,
     list_lead_items,
 )
 from analysis.plain_text import join_words
@@ -97,9 +95,8 @@ def write_introduction(
         reached: by depth, whether each of its plain runs gets to half of chance error.
         diverged_depths: the depths at which every plain run has diverged.
     """
-    name = LESS_SLOWING
-    slowing = SLOWING.select(find_verdict(claims, name), pair, is_negligible(claims, name))
-    form = FORM.select(find_verdict(claims, EXPONENTIAL_SLOWING), pair)
+    slowing = SLOWING.select(find_claim(claims, LESS_SLOWING), pair)
+    form = FORM.select(find_claim(claims, EXPONENTIAL_SLOWING), pair)
     return " ".join([EXPECTATION, *_answer(pair, reached, diverged_depths), f"{slowing}{form}."])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analysis.claim import Claim, Verdict
+from analysis.claim import Claim, Verdict, find_claim
 from analysis.claim_names import name_healthy_gradients
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
@@ -103,8 +103,10 @@ def write_introduction(
 
     `patterns`: those of the plain networks. `degraded_depth`: see `list_lead`.
     """
-    plain, residual = _find_verdicts(claims, pair)
-    text = PLAIN.select(plain, pair)
+    of_plain = name_healthy_gradients(pair.plain)
+    of_residual = name_healthy_gradients(pair.residual)
+    plain, residual = find_verdict(claims, of_plain), find_verdict(claims, of_residual)
+    text = PLAIN.select(find_claim(claims, of_plain), pair)
     note = ""
     if plain is Verdict.CONTRADICTED:
         described = describe_patterns(patterns, degraded_depth)
@@ -114,7 +116,7 @@ def write_introduction(
     if plain is Verdict.REPRODUCED and residual is Verdict.CONTRADICTED:
         text += RESIDUAL_ONLY_UNHEALTHY.format(residual=pair.residual)
     else:
-        text += RESIDUAL.select(residual, pair)
+        text += RESIDUAL.select(find_claim(claims, of_residual), pair)
     return f"{EXPECTATION} {text}.{note}"
 
 
@@ -141,12 +143,6 @@ def list_lead(
         *list_lead_items(claims, name_healthy_gradients(pair.plain), PLAIN_IN_LEAD, pair),
         *list_lead_items(claims, name_healthy_gradients(pair.residual), RESIDUAL_IN_LEAD, pair),
     ]
-
-
-def _find_verdicts(claims: Sequence[Claim], pair: FamilyPair) -> tuple[Verdict, Verdict]:
-    plain = find_verdict(claims, name_healthy_gradients(pair.plain))
-    residual = find_verdict(claims, name_healthy_gradients(pair.residual))
-    return plain, residual
 
 
 def has_not_vanished(patterns: Iterable[MeasuredPattern], depth: int) -> bool:

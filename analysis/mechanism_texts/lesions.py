@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
-from analysis.claim import Claim, Verdict
+from analysis.claim import Claim, Verdict, find_claim
 from analysis.claim_names import REMOVING_A_BLOCK
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
     Wording,
-    find_plain_words,
-    find_verdict,
-    is_negligible,
     list_lead_items,
 )
 from analysis.plain_words import UNCERTAIN
@@ -65,11 +62,11 @@ DETAILS = (
 
 def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step, with the bound that leaves the claim open, if it is."""
-    verdict = find_verdict(claims, REMOVING_A_BLOCK)
-    finding = DELETION.select(verdict, pair, is_negligible(claims, REMOVING_A_BLOCK))
-    words = find_plain_words(claims, REMOVING_A_BLOCK).replace(UNCERTAIN, "")
-    reason = f" {words}" if verdict is Verdict.INCONCLUSIVE else ""
-    return f"{EXPECTATION} {finding}{reason}".rstrip()
+    claim = find_claim(claims, REMOVING_A_BLOCK)
+    sentences = [EXPECTATION, DELETION.select(claim, pair)]
+    if claim is not None and claim.verdict is Verdict.INCONCLUSIVE:
+        sentences.append(claim.plain_words.replace(UNCERTAIN, ""))
+    return " ".join(sentences).rstrip()
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:

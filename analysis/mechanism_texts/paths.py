@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from analysis.claim import Claim
+from analysis.claim import Claim, find_claim
 from analysis.claim_names import SHORT_PATHS
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
     Wording,
-    find_verdict,
-    is_negligible,
     list_lead_items,
 )
 
@@ -67,8 +65,7 @@ DETAILS = (
 
 def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
-    verdict, is_small = find_verdict(claims, SHORT_PATHS), is_negligible(claims, SHORT_PATHS)
-    finding = LENGTHS.select(verdict, pair, is_small)
+    finding = LENGTHS.select(find_claim(claims, SHORT_PATHS), pair)
     return f"{EXPECTATION} {finding}"
 
 

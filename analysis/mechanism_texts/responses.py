@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from analysis.claim import Claim
+from analysis.claim import Claim, find_claim
 from analysis.claim_names import WEAKER_RESPONSES, WEAKER_RESPONSES_WITH_DEPTH
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
     Wording,
-    find_verdict,
-    is_negligible,
     list_lead_items,
 )
 
@@ -69,11 +67,11 @@ DETAILS = (
 
 def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
-    by_family = BY_FAMILY.select(find_verdict(claims, WEAKER_RESPONSES), pair)
-    by_depth = BY_DEPTH.select(find_verdict(claims, WEAKER_RESPONSES_WITH_DEPTH), pair)
-    names = (WEAKER_RESPONSES, WEAKER_RESPONSES_WITH_DEPTH)
-    is_small = any(is_negligible(claims, name) for name in names)
-    return f"{EXPECTATION} {by_family}{by_depth}.{LIMIT_OF_NEGLIGIBLE if is_small else ''}"
+    by_family = find_claim(claims, WEAKER_RESPONSES)
+    by_depth = find_claim(claims, WEAKER_RESPONSES_WITH_DEPTH)
+    finding = f"{BY_FAMILY.select(by_family, pair)}{BY_DEPTH.select(by_depth, pair)}."
+    is_small = any(claim is not None and claim.is_negligible for claim in (by_family, by_depth))
+    return f"{EXPECTATION} {finding}{LIMIT_OF_NEGLIGIBLE if is_small else ''}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[LeadItem]:

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-from analysis.claim import Claim
+from analysis.claim import Claim, find_claim
 from analysis.claim_names import SHATTERED_GRADIENTS
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import (
     LeadItem,
     Role,
     Wording,
-    find_verdict,
-    is_negligible,
     list_lead_items,
 )
 
@@ -70,11 +68,7 @@ DETAILS = (
 
 def write_introduction(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
-    verdict, is_small = (
-        find_verdict(claims, SHATTERED_GRADIENTS),
-        is_negligible(claims, SHATTERED_GRADIENTS),
-    )
-    finding = CORRELATION.select(verdict, pair, is_small)
+    finding = CORRELATION.select(find_claim(claims, SHATTERED_GRADIENTS), pair)
     return f"{EXPECTATION} {finding}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analysis.claim import Claim, Verdict
+from analysis.claim import Claim, Verdict, find_claim
 from analysis.family_pairs import FamilyPair
 
 
@@ -23,19 +23,24 @@ class Wording:
     not_tested: str = ""
     negligible: str = ""
 
-    def select(self, verdict: Verdict, pair: FamilyPair, is_small: bool = False) -> str:
-        """Return the text of a verdict, with the names of the families.
+    def select(self, claim: Claim | None, pair: FamilyPair) -> str:
+        """Return the text of a claim's verdict, with the names of the families."""
+        if claim is None:
+            text = self.not_tested
+        elif claim.is_negligible and self.negligible:
+            text = self.negligible
+        else:
+            text = self._select_verdict(claim.verdict)
+        return text.format(plain=pair.plain, residual=pair.residual)
 
-        `is_small`: whether the claim is negligible.
-        """
+    def _select_verdict(self, verdict: Verdict) -> str:
         texts = {
             Verdict.REPRODUCED: self.reproduced,
             Verdict.CONTRADICTED: self.contradicted,
             Verdict.INCONCLUSIVE: self.inconclusive,
             Verdict.NOT_TESTED: self.not_tested,
         }
-        text = self.negligible if is_small and self.negligible else texts[verdict]
-        return text.format(plain=pair.plain, residual=pair.residual)
+        return texts[verdict]
 
 
 class Role(StrEnum):
@@ -64,20 +69,8 @@ class LeadItem:
 
 def find_verdict(claims: Iterable[Claim], name: str) -> Verdict:
     """Return the verdict of the claim with this name; not tested if there is none."""
-    for claim in claims:
-        if claim.name == name:
-            return claim.verdict
-    return Verdict.NOT_TESTED
-
-
-def is_negligible(claims: Iterable[Claim], name: str) -> bool:
-    """Return whether the verdict of the claim rests on an effect that is too small to matter."""
-    return any(claim.name == name and claim.is_negligible for claim in claims)
-
-
-def find_plain_words(claims: Iterable[Claim], name: str) -> str:
-    """Return the finding of the claim with this name in plain words, or empty text."""
-    return next((claim.plain_words for claim in claims if claim.name == name), "")
+    claim = find_claim(claims, name)
+    return Verdict.NOT_TESTED if claim is None else claim.verdict
 
 
 def list_lead_items(
@@ -91,11 +84,10 @@ def list_lead_items(
 
     `role`: that of a claim that is reproduced.
     """
-    claims = list(claims)
-    verdict, is_small = find_verdict(claims, name), is_negligible(claims, name)
-    if verdict is Verdict.NOT_TESTED:
+    claim = find_claim(claims, name)
+    if claim is None or claim.verdict is Verdict.NOT_TESTED:
         return []
-    shown_role = role if verdict is Verdict.REPRODUCED else Role.OTHER
-    if is_small:
+    shown_role = role if claim.verdict is Verdict.REPRODUCED else Role.OTHER
+    if claim.is_negligible:
         shown_role = Role.NEGLIGIBLE
-    return [LeadItem(verdict, wording.select(verdict, pair, is_small), shown_role)]
+    return [LeadItem(claim.verdict, wording.select(claim, pair), shown_role)]
