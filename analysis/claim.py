@@ -14,6 +14,7 @@ from typing import ClassVar, Generic, Literal, Self, TypeVar
 
 import pandas as pd
 
+from analysis.claim_names import Topic
 from analysis.columns import ERROR_STEP, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.difference_line import EvidenceLine
 from analysis.estimates import Difference, Estimate
@@ -82,6 +83,7 @@ class Claim:
             If there are several, the evidence lacks that bound.
         reason: why the claim is not tested, without the runs that this is about; otherwise empty.
         is_family_absent: whether it is not tested because the runs lack a family altogether.
+        topic: what the claim is about, if its name depends on the runs and others look for it.
     """
 
     kind: ClassVar[ClaimKind] = ClaimKind.CLAIM
@@ -102,6 +104,7 @@ class Claim:
     bound_count: int = field(default=1, kw_only=True)
     reason: str = field(default="", kw_only=True)
     is_family_absent: bool = field(default=False, kw_only=True)
+    topic: Topic | None = field(default=None, kw_only=True)
 
     @classmethod
     def not_tested(

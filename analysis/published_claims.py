@@ -5,6 +5,7 @@ counts as chance error.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from scipy import stats
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, coarsest_resolution
+from analysis.claim_names import Topic
 from analysis.columns import ERROR_STEP, TEST_STEP
 from analysis.estimates import CONFIDENCE
 from analysis.evidence import describe_caveats
@@ -41,11 +43,10 @@ from degradation.metrics import (
 )
 from degradation.records.schema import State
 
-TRAINING_SUFFIX = ", training"  # of the names of claims about the training error
 # metric: (suffix of the claim's name, what the statement calls it)
 METRICS = {
     TEST_ERROR: ("", "test error"),
-    CLEAN_ERROR: (TRAINING_SUFFIX, "clean training error"),
+    CLEAN_ERROR: (", training", "clean training error"),
     TEN_CROP_ERROR: (", top-1", "ten-crop validation error"),
     TEN_CROP_TOP5_ERROR: (", top-5", "ten-crop top-5 validation error"),
 }
@@ -107,7 +108,16 @@ def _not_compared(runs: pd.DataFrame) -> list[Claim]:
         return []
     statement = "the errors equal those published for the same networks"
     decisive_line = f"not compared with published numbers: {abbreviate(reasons, '; ')}"
-    return [Claim(f"{PUBLISHED} numbers", statement, Verdict.NOT_TESTED, decisive_line, reasons)]
+    return [
+        Claim(
+            f"{PUBLISHED} numbers",
+            statement,
+            Verdict.NOT_TESTED,
+            decisive_line,
+            reasons,
+            topic=Topic.PUBLISHED_ERROR,
+        )
+    ]
 
 
 def _unpublished_networks(runs: pd.DataFrame, data: str) -> list[str]:
@@ -120,6 +130,13 @@ def _unpublished_networks(runs: pd.DataFrame, data: str) -> list[str]:
 
 
 def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
+    """Return the claim about one network's error, with its topic."""
+    is_of_training = paper.metric == CLEAN_ERROR
+    topic = Topic.PUBLISHED_TRAINING_ERROR if is_of_training else Topic.PUBLISHED_ERROR
+    return replace(_compare_with_paper(runs, paper, margin), topic=topic)
+
+
+def _compare_with_paper(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
     """Judge whether one network's mean error equals the paper's within the margin."""
     suffix, metric = METRICS[paper.metric]
     network = f"{paper.family}-{paper.depth}"
@@ -257,4 +274,4 @@ def _notes(runs: pd.DataFrame, paper: PublishedValue) -> list[str]:
 
 def is_about_published_numbers(claim: Claim) -> bool:
     """Return whether a claim compares a network's error with a published one."""
-    return claim.name.partition(" ")[0] == PUBLISHED
+    return claim.topic in (Topic.PUBLISHED_ERROR, Topic.PUBLISHED_TRAINING_ERROR)

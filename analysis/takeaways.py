@@ -15,12 +15,12 @@ from analysis.claim_names import (
     SHATTERED_GRADIENTS,
     SHORT_PATHS,
     WEAKER_RESPONSES,
+    Topic,
     name_healthy_gradients,
 )
 from analysis.family_pairs import FamilyPair
 from analysis.mechanism_texts.wording import Wording
 from analysis.plain_text import capitalise_first
-from analysis.published_claims import TRAINING_SUFFIX, is_about_published_numbers
 
 DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED)
 # What networks do, or do not do, with depth: by the stem of the figure.
@@ -74,8 +74,6 @@ SENTENCES = {
         ),
     ),
 }
-# The beginnings of the names of findings about the values of a key.
-DEGRADATION_AT_EACH, SIZE_BY = "degradation at each ", "size of degradation by "
 
 
 def state_takeaway(stem: str, claims: Sequence[Claim], pair: FamilyPair) -> str:
@@ -116,11 +114,12 @@ def state_comparison(stem: str, claims: Sequence[Claim]) -> str:
 
     `claims`: those of the comparison. If they are about several strata, nothing is said of all.
     """
-    name = DEGRADATION_AT_EACH if stem.endswith("-against-depth") else SIZE_BY
-    named = [claim for claim in claims if claim.name.startswith(name)]
-    if len(named) != 1 or named[0].verdict not in DECIDED:
+    is_by_depth = stem.endswith("-against-depth")
+    topic = Topic.DEGRADATION_BY_VALUE if is_by_depth else Topic.SIZE_BY_VALUE
+    findings = [claim for claim in claims if claim.topic is topic]
+    if len(findings) != 1 or findings[0].verdict not in DECIDED:
         return ""
-    return named[0].plain_words.removesuffix(".")
+    return findings[0].plain_words.removesuffix(".")
 
 
 def _decide(claim: Claim | None, verdict: Verdict) -> bool | None:
@@ -152,9 +151,7 @@ def _count_published(claims: Sequence[Claim]) -> str:
     verdicts = [
         claim.verdict
         for claim in claims
-        if is_about_published_numbers(claim)
-        and not claim.name.endswith(TRAINING_SUFFIX)
-        and claim.verdict is not Verdict.NOT_TESTED
+        if claim.topic is Topic.PUBLISHED_ERROR and claim.verdict is not Verdict.NOT_TESTED
     ]
     if not any(verdict in DECIDED for verdict in verdicts):
         return ""

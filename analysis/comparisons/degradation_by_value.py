@@ -15,6 +15,7 @@ from analysis.claim import (
     count_seeds_if_open,
     decide,
 )
+from analysis.claim_names import Topic
 from analysis.comparisons.networks import Networks
 from analysis.comparisons.value_sentences import (
     classify_values,
@@ -85,7 +86,8 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
     if reasons := networks.find_gaps(depths=2):
         finding = Finding.not_tested(title, statement, reasons)
         no_verdict = f"No verdict yet on whether degradation depends on the {name}"
-        return replace(finding, headline=f"{no_verdict}: {finding.reason}.")
+        headline = f"{no_verdict}: {finding.reason}."
+        return replace(finding, headline=headline, topic=Topic.DEGRADATION_BY_VALUE)
     increases, evidence = _measure_increases(networks, margin)
     by_value = increases.by_value
     outcome = _decide(increases)
@@ -118,6 +120,7 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         bound_count=outcome.bound_count,
         remedy="" if answer else _choose_remedy(increases),
         seeds_needed=None if increases.untrained or answer else _count_seeds(increases),
+        topic=Topic.DEGRADATION_BY_VALUE,
         headline=headline,
         states_values=bool(values.worse or values.alike),
     )

@@ -9,12 +9,13 @@ import pandas as pd
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Finding, Verdict
+from analysis.claim_names import Topic
 from analysis.comparisons.base import Comparison, FactorSection, build_table
 from analysis.comparisons.degradation_by_value import EVERYWHERE, judge_each_value
 from analysis.comparisons.factor_figures import plot_factor
 from analysis.comparisons.fixes_by_value import judge_fixes
 from analysis.comparisons.networks import group_networks
-from analysis.comparisons.size_by_value import SIZE_OF_DEGRADATION, judge_gain, judge_size
+from analysis.comparisons.size_by_value import judge_gain, judge_size
 from analysis.comparisons.value_sentences import describe_fixes, join_labels
 from analysis.condition_labels import (
     NONE_LABELS,
@@ -158,7 +159,7 @@ def _name_strata(judged: Sequence[tuple[Claim, Stratum]]) -> list[Claim]:
         changed = replace(claim, name=f"{claim.name}, {stratum.label}")
         if isinstance(claim, Finding) and isinstance(changed, Finding) and claim.headline:
             labels = strata_of.pop(claim.headline, [])
-            is_named = labels and not claim.name.startswith(SIZE_OF_DEGRADATION)
+            is_named = labels and claim.topic is not Topic.SIZE_BY_VALUE
             where = capitalise_first(join_labels(labels))
             headline = f"{where}: {claim.headline}" if is_named else ""
             changed = replace(changed, headline=headline)

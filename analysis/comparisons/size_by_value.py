@@ -19,6 +19,7 @@ from analysis.claim import (
     decide,
     training_error_difference,
 )
+from analysis.claim_names import Topic
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons.networks import Networks, select_values
 from analysis.comparisons.value_sentences import describe_size_difference
@@ -33,7 +34,6 @@ from degradation.counting import format_count
 
 ALIKE, DIFFERS = "alike", "differs"
 ANSWERS = {Verdict.REPRODUCED: ALIKE, Verdict.CONTRADICTED: DIFFERS}
-SIZE_OF_DEGRADATION = "size of degradation"  # what the finding's name begins with
 MAX_PAIRS = 10  # pairs of values that the evidence lists
 
 Size = tuple[pd.DataFrame, pd.DataFrame]  # the mean error of the first runs minus the second's
@@ -45,7 +45,7 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
     It is the error of the deepest network minus that of the shallowest, of those that are trained
     at every value. Arguments: those of `judge_each_value`.
     """
-    title = f"{SIZE_OF_DEGRADATION} by {name}"
+    title = f"size of degradation by {name}"
     statement = (
         f"{networks.family} networks: does the increase of the training error with depth differ by"
         f" more than {margin:g} points from one {name} to another?"
@@ -54,7 +54,8 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
     if not reasons and len(networks.list_shared_depths()) < 2:
         reasons = [f"{networks.family} networks share fewer than two depths at all values"]
     if reasons:
-        return Finding.not_tested(title, statement, reasons)
+        finding = Finding.not_tested(title, statement, reasons)
+        return replace(finding, topic=Topic.SIZE_BY_VALUE)
     notes = [*describe_caveats(runs), *networks.list_notes()]
     depths = networks.list_depths_better_than_chance()
     if len(depths) < 2:
@@ -71,6 +72,7 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
             notes,
             plain_words=write_reason(line),
             remedy=LEARNING_DEPTHS,
+            topic=Topic.SIZE_BY_VALUE,
         )
     shallowest, deepest = depths[0], depths[-1]
     sizes = {
@@ -79,7 +81,8 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
     comparison = f"{deepest} minus {shallowest} layers"
     size = f"the rise from {shallowest} to {deepest} layers in {networks.family} networks"
     finding = _compare_sizes(title, statement, sizes, comparison, notes, margin, size, name)
-    return replace(finding, headline=finding.plain_words if finding.answer else "")
+    headline = finding.plain_words if finding.answer else ""
+    return replace(finding, headline=headline, topic=Topic.SIZE_BY_VALUE)
 
 
 def judge_gain(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim, Verdict
+from analysis.claim_names import IDENTITY
 from analysis.mechanism_texts.wording import find_verdict
 
 TITLE = "what does the shortcut carry?"
@@ -43,7 +44,7 @@ def write_introduction(claims: Sequence[Claim], shares: Mapping[int, float]) -> 
 
 def _describe_shares(claims: Sequence[Claim], shares: Mapping[int, float]) -> str:
     """Return the shares of the shallowest and the deepest network."""
-    if find_verdict(claims, "check: the identity") is Verdict.CONTRADICTED:
+    if find_verdict(claims, IDENTITY) is Verdict.CONTRADICTED:
         return FAILED
     known = {depth: share for depth, share in shares.items() if not math.isnan(share)}
     if not known:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from analysis.claim import Check, Claim, Verdict
+from analysis.claim_names import IDENTITY
 from analysis.family_pairs import family_pair
 from analysis.figures import gradient_identity as figure
 from analysis.frame import Frame
@@ -99,7 +100,7 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
         shares: rows of `measure_shares`, for the evidence.
         notes: caveats to show with the evidence.
     """
-    name = "check: the identity"
+    name = IDENTITY
     statement = (
         "the gradient at a block's input is the sum of the shortcut's term and the convolutions' "
         "term, up to rounding"

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from analysis.claim import Claim, Verdict
+from analysis.claim_names import Topic
 from analysis.claims import judge
 from analysis.family_pairs import FAMILY_PAIRS
 from analysis.figures import (
@@ -77,7 +78,7 @@ def test_takeaway_says_what_is_decided(degradation, no_degradation, title):
 )
 def test_open_comparisons_with_the_paper_are_counted(verdicts, title):
     claims = [
-        Claim(f"published residual-{depth}", "", verdict, "")
+        Claim(f"published residual-{depth}", "", verdict, "", topic=Topic.PUBLISHED_ERROR)
         for depth, verdict in zip((20, 32, 44), verdicts, strict=False)
     ]
     assert state_takeaway("published", claims, PAIR) == title
@@ -124,8 +125,9 @@ def test_title_denies_nothing_of_all_depths(stem):
 
 
 def test_takeaway_of_a_comparison_is_what_was_found():
-    size = Claim("size of degradation by width", "", YES, "", plain_words="The rise differs.")
-    each = Claim("degradation at each width", "", OPEN, "", plain_words="Not settled.")
+    by_size, by_value = Topic.SIZE_BY_VALUE, Topic.DEGRADATION_BY_VALUE
+    size = Claim("a", "", YES, "", plain_words="The rise differs.", topic=by_size)
+    each = Claim("b", "", OPEN, "", plain_words="Not settled.", topic=by_value)
     assert state_comparison("model-width", [each, size]) == "The rise differs"
     assert state_comparison("model-width-against-depth", [each, size]) == ""
     assert state_comparison("model-width", [size, size]) == ""  # two strata
@@ -186,7 +188,7 @@ def test_figure_has_a_title_and_a_footer(build_frame, titles, title, end):
 def test_titles_show_the_values_of_a_key_literally(build_frame, value):
     frame = build_frame(ERRORS)
     words = f"The rise is larger at {value} than at z."
-    claim = Claim("size of degradation by a", "", YES, "", plain_words=words)
+    claim = Claim("a", "", YES, "", plain_words=words, topic=Topic.SIZE_BY_VALUE)
     with style.own_settings():
         figure = error_vs_depth.plot(frame)
         section = Section("", 2.0, [claim], {"options-a": (figure, "")}, kind="comparison")
