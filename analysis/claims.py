@@ -76,6 +76,7 @@ def judge_degradation(
         f"{pair.plain} networks",
         *increase.depths,
         increase.difference.mean,
+        margin,
         find_bound(increase.difference, decision),
     )
     remedy = ""
@@ -169,6 +170,7 @@ def judge_no_degradation(
             f"{pair.residual} networks",
             *depths,
             worst.mean,
+            margin,
             find_bound(worst, decision),
         ),
         depths=depths,

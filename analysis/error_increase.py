@@ -24,13 +24,13 @@ class Increase:
         depths: the depths that are compared, shallowest first.
         trend_p: the p-value for an increasing trend, or None with fewer than three depths.
         line: the training error of the deepest minus that of the shallowest, in points.
-        trend_line: the line of evidence about the trend.
+        trend_line: the line of evidence about the trend, or None with fewer than three depths.
     """
 
     depths: tuple[int, int]
     trend_p: float | None
     line: DifferenceLine
-    trend_line: str
+    trend_line: str | None
 
     @property
     def comparison(self) -> str:
@@ -45,7 +45,7 @@ class Increase:
     @property
     def evidence(self) -> list[EvidenceLine]:
         """The difference with all its bounds and the trend, one line each."""
-        return [self.line, self.trend_line]
+        return [self.line] if self.trend_line is None else [self.line, self.trend_line]
 
     def has_trend(self) -> bool:
         """Return whether the trend is significant; with two depths no trend is required."""
@@ -70,9 +70,10 @@ def measure_increase(
     comparison = f"{deepest} minus {shallowest} layers"
     difference = compare(learning[deepest], learning[shallowest])
     line = compare_groups(comparison, difference, learning[deepest], learning[shallowest])
-    p, trend = _test_trend(learning)
-    trend_p = p if len(learning) >= MIN_TREND_DEPTHS else None
-    return Increase((shallowest, deepest), trend_p, line, trend)
+    p, trend = None, None
+    if len(learning) >= MIN_TREND_DEPTHS:
+        p, trend = _test_trend(learning)
+    return Increase((shallowest, deepest), p, line, trend)
 
 
 def _test_trend(groups: RunsByDepth) -> tuple[float, str]:

@@ -64,6 +64,7 @@ def describe_rise(
     shallow: int,
     deep: int,
     change: float,
+    margin: float,
     bound: Bound,
 ) -> str:
     """Return what a claim that the error rises with depth found.
@@ -73,6 +74,7 @@ def describe_rise(
         networks: such as `plain networks`.
         shallow, deep: the depths that are compared.
         change: the error of the deep networks minus that of the shallow ones, in points.
+        margin: the rise in points that counts.
         bound: that of the change on which the verdict rests.
     """
     if verdict is Verdict.REPRODUCED:
@@ -88,7 +90,7 @@ def describe_rise(
     )
     if verdict is Verdict.CONTRADICTED:
         return f"{moves}: no rise that matters."
-    return f"{moves}{UNCERTAIN}."
+    return f"{moves}; whether a rise exceeds {margin:g} is open."
 
 
 def describe_absence(
@@ -97,6 +99,7 @@ def describe_absence(
     shallow: int,
     worst: int,
     change: float,
+    margin: float,
     bound: Bound,
 ) -> str:
     """Return what a claim that the error does not rise with depth found.
@@ -104,14 +107,14 @@ def describe_absence(
     Arguments: those of `describe_rise`; `worst` is the depth that decides.
     """
     if verdict is Verdict.CONTRADICTED:
-        return describe_rise(Verdict.REPRODUCED, networks, shallow, worst, change, bound)
+        return describe_rise(Verdict.REPRODUCED, networks, shallow, worst, change, margin, bound)
     if verdict is Verdict.REPRODUCED:
         example = f"({worst} layers: {format_change(change)} points on average)"
         than = f"than those of {shallow} layers"
         amount = f"{format_amount(bound.value)} points"
         compared = f"at most {amount} worse" if bound.value >= 0 else f"at least {amount} better"
         return f"Deeper {networks} are {compared} {than}, with 95 % confidence {example}."
-    return describe_rise(verdict, networks, shallow, worst, change, bound)
+    return describe_rise(verdict, networks, shallow, worst, change, margin, bound)
 
 
 def describe_gain(verdict: Verdict, depth: int, gain: float, margin: float, bound: Bound) -> str:
@@ -136,4 +139,4 @@ def describe_gain(verdict: Verdict, depth: int, gain: float, margin: float, boun
     )
     if verdict is Verdict.CONTRADICTED:
         return f"{change}: no gain that matters."
-    return f"{change}{UNCERTAIN}."
+    return f"{change}; whether the gain exceeds {margin:g} is open."

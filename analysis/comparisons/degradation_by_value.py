@@ -143,7 +143,8 @@ def _measure_increases(networks: Networks, margin: float) -> tuple[Increases, li
             by_value[label] = increase
             line = increase.line
             evidence.append(replace(line, label=f"{label}, {line.label}"))
-            evidence.append(f"{label}, {increase.trend_line}")
+            if increase.trend_line is not None:
+                evidence.append(f"{label}, {increase.trend_line}")
     return Increases(by_value, untrained, margin), evidence
 
 

@@ -38,18 +38,18 @@ RESIDUAL_ONLY_UNHEALTHY = "; those of {residual} networks are not healthy throug
 # Where the mean says so but the bound does not.
 SEEM = ' ("Seem": by the mean, not yet by a bound.)'
 PLAIN_IN_LEAD = Wording(
-    reproduced="gradients of {plain} networks keep a similar size",
+    reproduced="gradients of {plain} networks stay within a factor of 100 between blocks",
     contradicted=(
         "gradients of {plain} networks vary more than a hundredfold at some depth and time point"
     ),
-    inconclusive="whether gradients of {plain} networks keep a similar size",
+    inconclusive="whether gradients of {plain} networks stay within a factor of 100",
 )
 RESIDUAL_IN_LEAD = Wording(
-    reproduced="gradients of {residual} networks keep a similar size",
+    reproduced="gradients of {residual} networks stay within a factor of 100 between blocks",
     contradicted=(
         "gradients of {residual} networks vary more than a hundredfold at some depth and time point"
     ),
-    inconclusive="whether gradients of {residual} networks keep a similar size",
+    inconclusive="whether gradients of {residual} networks stay within a factor of 100",
 )
 DETAILS = (
     "The loss `E` of a batch is propagated back through the whole network, and the Euclidean norm "

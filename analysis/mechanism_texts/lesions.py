@@ -46,7 +46,7 @@ IN_LEAD = Wording(
     ),
     inconclusive="whether {residual} networks lose less without a block",
     negligible=(
-        "at some depth, how much less {residual} networks lose without a block than {plain} ones"
+        "{where}, how much less {residual} networks lose without a block than {plain} ones"
     ),
 )
 DETAILS = (

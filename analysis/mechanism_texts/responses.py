@@ -20,8 +20,7 @@ EXPECTATION = (
 BY_FAMILY = Wording(
     reproduced="Here {residual} networks respond more weakly than {plain} ones at every depth",
     contradicted=(
-        "Here, at some depth, {residual} networks respond at least about as strongly as {plain} "
-        "ones"
+        "Here, {where}, {residual} networks respond at least about as strongly as {plain} ones"
     ),
     inconclusive=(
         "Whether {residual} networks respond more weakly than {plain} ones at every depth is "
@@ -39,13 +38,9 @@ LIMIT_OF_NEGLIGIBLE = (
 )
 BY_FAMILY_IN_LEAD = Wording(
     reproduced="{residual} networks respond more weakly than {plain} ones",
-    contradicted=(
-        "at some depth {residual} networks respond at least about as strongly as {plain} ones"
-    ),
+    contradicted="{where} {residual} networks respond at least about as strongly as {plain} ones",
     inconclusive="whether {residual} networks respond more weakly than {plain} ones",
-    negligible=(
-        "at some depth, the difference between the responses of {residual} and {plain} networks"
-    ),
+    negligible=("{where}, the difference between the responses of {residual} and {plain} networks"),
 )
 BY_DEPTH_IN_LEAD = Wording(
     reproduced="responses of {residual} networks weaken with depth",

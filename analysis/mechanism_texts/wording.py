@@ -6,11 +6,14 @@ from enum import StrEnum
 
 from analysis.claim import Claim, Verdict, find_claim
 from analysis.family_pairs import FamilyPair
+from analysis.plain_text import join_words
 
 
 @dataclass(frozen=True)
 class Wording:
     """One text per verdict; `{plain}` and `{residual}` stand for the names of the families.
+
+    `{where}` stands for the depths that decided, such as `at 20 layers`.
 
     A claim that was not made, because the runs lack a family, counts as not tested. `negligible`:
     the text of a verdict that rests on an effect too small to matter; empty if there is no such
@@ -31,7 +34,7 @@ class Wording:
             text = self.negligible
         else:
             text = self._select_verdict(claim.verdict)
-        return text.format(plain=pair.plain, residual=pair.residual)
+        return text.format(plain=pair.plain, residual=pair.residual, where=_locate(claim))
 
     def _select_verdict(self, verdict: Verdict) -> str:
         texts = {
@@ -41,6 +44,12 @@ class Wording:
             Verdict.NOT_TESTED: self.not_tested,
         }
         return texts[verdict]
+
+
+def _locate(claim: Claim | None) -> str:
+    if claim is None or not claim.depths:
+        return "at some depth"
+    return f"at {join_words(list(map(str, claim.depths)))} layers"
 
 
 class Role(StrEnum):

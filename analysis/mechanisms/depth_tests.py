@@ -158,12 +158,14 @@ class DecreasingTrend:
         return DifferenceLine(label, self.difference, show=format_value, unit="")
 
     @property
-    def trend_line(self) -> str:
-        """The line of evidence about the trend test."""
-        return (
+    def trend_lines(self) -> list[str]:
+        """The line of evidence about the trend test; none with two depths, which need no trend."""
+        if self.depths == 2:
+            return []
+        return [
             f"trend over {self.depths} depths: Kendall's tau {self.tau:.2f},"
             f" one-sided permutation p-value for a decrease {self.p:.4f}"
-        )
+        ]
 
 
 def measure_trend(groups: Groups, margin: float = 0.0) -> DecreasingTrend:

@@ -181,8 +181,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     if verdict is Verdict.REPRODUCED and unbounded:
         verdict = Verdict.INCONCLUSIVE  # what has no bound might contradict
     decisive_line = "; ".join([_format_worst(bounds, decision), *unbounded])
-    largest = max(bounds, key=lambda key: bounds[key].mean)
-    factor = _format_factor(bounds[largest].mean)
+    factor = _format_factor(bounds[decision.worst].mean)
     return Claim(
         name,
         statement,
@@ -191,8 +190,8 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         evidence,
         notes,
         plain_words=(
-            f"The gradient in {family} networks varies most at {largest}: by a factor of {factor}"
-            f" between blocks{add_doubt(verdict)}."
+            f"The case that decides: at {decision.worst} the gradient in {family} networks varies"
+            f" by a factor of {factor} between blocks{add_doubt(verdict)}."
         ),
         remedy=KNOWN_VALUES if unknown_notes and verdict is Verdict.INCONCLUSIVE else "",
         seeds_needed=count_seeds_if_open(decision, bounds, "below", limit),

@@ -195,7 +195,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
         statement,
         trend.verdict,
         decisive_line,
-        [trend.line, trend.trend_line, means_line],
+        [trend.line, *trend.trend_lines, means_line],
         notes,
         plain_words=describe_value(
             mean,

@@ -130,7 +130,7 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     lines = depth_tests.describe_depths(plain, residual, differences, pair, comparison, decimals=3)
     evidence: list[EvidenceLine] = [
         replace(trend.line, label=trend_label),
-        f"{pair.plain}, {trend.trend_line}",
+        *(f"{pair.plain}, {line}" for line in trend.trend_lines),
         *lines.values(),
     ]
     deciding_label = ""  # unless one part contradicts, the verdict may rest on both

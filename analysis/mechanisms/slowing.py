@@ -62,7 +62,7 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     verdict = decide_slowing(fits)
     worst = _find_worst(fits, verdict)
     decisive_line = _format_decisive_line(fits, worst, verdict is Verdict.CONTRADICTED, pair)
-    plain_words = _describe(fits[worst], pair, verdict)
+    plain_words = _describe(fits[worst], worst, pair, verdict)
     is_negligible = verdict is not Verdict.INCONCLUSIVE and _is_negligible(fits)
     return Claim(
         name,
@@ -76,12 +76,13 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     )
 
 
-def _describe(fits: PairOfFits, pair: FamilyPair, verdict: Verdict) -> str:
+def _describe(fits: PairOfFits, fraction: Fraction, pair: FamilyPair, verdict: Verdict) -> str:
     """Return by which factor depth slows down both families, in a short sentence."""
     plain, residual = (format_factor(fit.slope) for fit in fits)
     return (
-        f"{LAYERS} more layers multiply the iterations of {pair.residual} networks by {residual},"
-        f" of {pair.plain} ones by {plain}{add_doubt(verdict)}."
+        f"In the whole training, {LAYERS} more layers multiply the iterations to {fraction} of"
+        f" chance error by {residual} in {pair.residual} networks, and by {plain} in {pair.plain}"
+        f" ones{add_doubt(verdict)}."
     )
 
 

@@ -54,10 +54,13 @@ def test_words_are_joined():
     ("describe", "shown"),
     [
         (
-            lambda verdict: describe_rise(verdict, "plain networks", 20, 56, 12.0, BOUND),
+            lambda verdict: describe_rise(verdict, "plain networks", 20, 56, 12.0, 2.0, BOUND),
             "REPRODUCED",
         ),
-        (lambda verdict: describe_absence(verdict, "nets", 20, 56, 12.0, BOUND), "CONTRADICTED"),
+        (
+            lambda verdict: describe_absence(verdict, "nets", 20, 56, 12.0, 2.0, BOUND),
+            "CONTRADICTED",
+        ),
         (lambda verdict: describe_gain(verdict, 56, 12.0, 2.0, BOUND), "REPRODUCED"),
     ],
 )
@@ -65,10 +68,10 @@ def test_only_what_was_shown_is_said_without_doubt(describe, shown):
     texts = {verdict: describe(verdict) for verdict in list(Verdict)[:3]}
     for verdict, text in texts.items():
         assert text.endswith(".")
-        assert len(text.split()) <= 28
+        assert len(text.split()) <= 32
         is_certain = " is 12 points higher" in text or " lower " in text
         assert is_certain == (verdict is Verdict[shown])
-    assert texts[Verdict.INCONCLUSIVE].endswith("that is not certain yet.")
+    assert texts[Verdict.INCONCLUSIVE].endswith(" exceeds 2 is open.")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_only_what_was_shown_is_said_without_doubt(describe, shown):
     ],
 )
 def test_absence_is_said_by_its_bound(bound, words):
-    text = describe_absence(Verdict.REPRODUCED, "residual networks", 20, 56, -0.5, bound)
+    text = describe_absence(Verdict.REPRODUCED, "residual networks", 20, 56, -0.5, 2.0, bound)
     assert f"Deeper residual networks are {words}" in text
 
 
