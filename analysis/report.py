@@ -19,6 +19,7 @@ from analysis.frame import Frame
 from analysis.headline import HeadlineText, write_headline
 from analysis.key_columns import PREFIX
 from analysis.labelled_figures import TAKEAWAY, label_figures, write_labels
+from analysis.margin_notes import describe_chosen_margins
 from analysis.page.phone_pictures import draw_phone_pictures
 from analysis.page.render import PageContent, render_page
 from analysis.report_json import SUMMARY_FILE, write_summary
@@ -79,8 +80,8 @@ class Report:
         frame: the runs as they were read, with their curves.
         code_notes: one line for each reason why runs are outdated or cannot be compared with the
             present code.
-        published_notes: one line if runs are published results of earlier code, which does not
-            call for a warning.
+        notes: one line for what calls for no warning: a margin that was chosen, or published
+            results of earlier code.
         headline: what was found, in a sentence or two.
         further_findings: the sentences that do not fit into the headline, or empty text.
     """
@@ -90,7 +91,7 @@ class Report:
     runs: pd.DataFrame
     frame: Frame
     code_notes: tuple[str, ...]
-    published_notes: tuple[str, ...]
+    notes: tuple[str, ...]
     headline: str
     further_findings: str = ""
 
@@ -145,7 +146,7 @@ def build(
             runs,
             frame,
             (*describe_outdated_runs(frame.runs), *describe_unverified_runs(frame.runs)),
-            tuple(describe_published_runs(frame.runs)),
+            (*describe_chosen_margins(margins), *describe_published_runs(frame.runs)),
             headline.first,
             headline.others,
         )
@@ -180,7 +181,7 @@ def _write_page(
         name,
         command,
         report.code_notes,
-        report.published_notes,
+        report.notes,
         phone_pictures,
     )
     page = render_page(content)

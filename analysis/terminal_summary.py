@@ -67,7 +67,7 @@ def _print(report: Report, console: Console, glyphs: Glyphs) -> None:
     )
     for note in report.code_notes:
         _print_line(console, f"Warning: {note}")
-    for note in report.published_notes:
+    for note in report.notes:
         _print_line(console, f"Note: {note}")
     console.print()
     console.print(Text(_wrap(report.headline, console.width), style="bold"))

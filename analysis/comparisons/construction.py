@@ -273,8 +273,8 @@ def _describe_change(depth: int, difference: Difference, highest: float | None) 
     return f"{line}; highest error of any evaluation in between: {highest:.1f} %"
 
 
-def _note_rise(groups: RunsByDepth, highest: Mapping[int, float]) -> list[str]:
-    """Return a note on the highest error in between, if it is above the initial one.
+def _describe_rise(groups: RunsByDepth, highest: Mapping[int, float]) -> str:
+    """Return how far the error rose in between, if above the initial one, or empty text.
 
     `groups`: the runs by depth. `highest`: the highest error between the ends of training, by
     depth.
@@ -285,12 +285,9 @@ def _note_rise(groups: RunsByDepth, highest: Mapping[int, float]) -> list[str]:
         if error > groups[depth][TRAINING_ERROR_AT_START].max()
     }
     if not rises:
-        return []
+        return ""
     depth = max(rises, key=lambda depth: rises[depth])
-    return [
-        "the claim is about the end of training; in between, the error of"
-        f" constructed-{depth} rose to {rises[depth]:.1f} % at one evaluation"
-    ]
+    return f"in between, that of constructed-{depth} rose to {rises[depth]:.1f} %"
 
 
 def judge_further_training(frame: Frame, margin: float) -> Claim:
@@ -314,11 +311,16 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
         _describe_change(depth, difference, highest.get(depth))
         for depth, difference in differences.items()
     ]
-    notes = describe_caveats(frame.runs, groups) + _note_rise(groups, highest)
+    notes = describe_caveats(frame.runs, groups)
+    rise = _describe_rise(groups, highest)
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} layers, after minus before: {line}"
     change = format_change(differences[decision.worst].mean)
+    sentence = (
+        f"Further training changes the error of the constructed network of {decision.worst} layers"
+        f" by {change} points{add_doubt(decision.verdict)}"
+    )
     return Claim(
         name,
         statement,
@@ -326,10 +328,7 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
         decisive_line,
         evidence,
         notes,
-        plain_words=(
-            f"Further training changes the error of the constructed network of {decision.worst}"
-            f" layers by {change} points{add_doubt(decision.verdict)}."
-        ),
+        plain_words=f"{sentence}; {rise}." if rise else f"{sentence}.",
         depths=(decision.worst,),
         seeds_needed=count_seeds_if_open(decision, differences, "below", margin),
     )

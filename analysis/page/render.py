@@ -58,7 +58,7 @@ class PageContent:
         name: the report's name.
         command: the command that reproduces the report.
         code_notes: what is shown below the verdicts about the code that trained the runs.
-        published_notes: what is said there about runs that are published results.
+        notes: what is said there about the margin and about runs that are published results.
         phone_pictures: the narrow pictures of the figures that lead the page, by file stem.
     """
 
@@ -70,7 +70,7 @@ class PageContent:
     name: str
     command: str
     code_notes: Sequence[str]
-    published_notes: Sequence[str]
+    notes: Sequence[str]
     phone_pictures: Mapping[str, Image]
 
 
@@ -146,7 +146,7 @@ def _describe_first_screen(content: PageContent, outline: Outline) -> dict[str, 
         "paper": HE_2015,
         "concerns": list_concerns(content.frame),
         "code_notes": content.code_notes,
-        "published_notes": content.published_notes,
+        "notes": content.notes,
         "excluded": content.frame.excluded,
     }
 

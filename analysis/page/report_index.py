@@ -5,6 +5,7 @@ being written, was interrupted, or is corrupt, is listed in one line. All links 
 folder can be served or published as it is.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ class Card:
     """A report as the index shows it.
 
     Attributes:
-        name: the name of its folder.
+        name: the report's name, or, if several reports have it, the name of its folder.
         link: its page, or empty text if there is none.
         headline: what was found.
         badges: the name of each leading claim, with its badge.
@@ -86,7 +87,13 @@ def collect_reports(reports: Path) -> tuple[list[Card], list[Problem]]:
             problems.append(Problem(folder.name, _link_page(folder), str(error)))
     # Sorting is stable, so that reports of the same second stay in the order of their names.
     summaries.sort(key=lambda entry: entry[1].written_at, reverse=True)
-    return [_build_card(folder, summary) for folder, summary in summaries], problems
+    counts = Counter(summary.name for _, summary in summaries)
+    cards = []
+    for folder, summary in summaries:
+        # a report of another record root has the same name, so it is known by its folder
+        name = summary.name if counts[summary.name] == 1 else folder.name
+        cards.append(_build_card(folder, summary, name))
+    return cards, problems
 
 
 def _is_report(folder: Path) -> bool:
@@ -101,10 +108,10 @@ def _link_page(folder: Path) -> str:
     return f"{quote(folder.name)}/{PAGE_FILE}" if (folder / PAGE_FILE).is_file() else ""
 
 
-def _build_card(folder: Path, summary: ReportSummary) -> Card:
+def _build_card(folder: Path, summary: ReportSummary, name: str) -> Card:
     verdicts = _select_leading(summary.verdicts)
     return Card(
-        name=folder.name,
+        name=name,
         link=_link_page(folder),
         headline=summary.headline,
         badges=[(capitalise_first(verdict.claim), _read_badge(verdict)) for verdict in verdicts],

@@ -43,6 +43,15 @@ def test_all_three_claims_are_reproduced(build_frame):
     )
 
 
+def test_sentence_says_that_training_left_the_solution_in_between(build_frame):
+    """Halfway the error of hand-made curves is 1.5 times the last one: 45 % here, from 0.5 %."""
+    frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4], 56: [30.0, 30.0, 30.0]})
+    words = judge_comparisons(frame)["further training retains it"].plain_words
+    assert words.endswith("; in between, that of constructed-56 rose to 45.0 %.")
+    kept = judge_comparisons(constructed_frame(build_frame, IMPROVED))
+    assert "in between" not in kept["further training retains it"].plain_words
+
+
 def test_one_image_is_within_rounding(build_frame):
     """Of 1,500 images, one is 0.067 points."""
     frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4], 56: [30.0, 31.0, 30.5]})

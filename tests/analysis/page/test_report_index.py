@@ -18,8 +18,8 @@ HOSTILE = "<script>alert('x')</script>"
 def reports(tmp_path):
     """Return a function that writes a report's page and its summary."""
 
-    def write(name, **changes):
-        folder = tmp_path / name
+    def write(folder_name, **changes):
+        folder = tmp_path / folder_name
         folder.mkdir()
         (folder / "report.html").write_text("<p>page</p>")
         write_summary(folder, make_summary(**changes))
@@ -74,7 +74,7 @@ def test_unreadable_reports_have_one_line_each(reports):
     (reports.root / ".hidden").mkdir()
     (reports.root / "link").symlink_to(reports.root / "whole")
     cards, problems = collect_reports(reports.root)
-    assert [card.name for card in cards] == ["whole"]
+    assert [card.link for card in cards] == ["whole/report.html"]
     assert [(problem.name, problem.link) for problem in problems] == [
         ("begun", ""),
         ("damaged", "damaged/report.html"),
@@ -113,7 +113,7 @@ def test_impossible_numbers_are_a_problem_of_one_report(reports, change):
     reports("whole")
     reports("damaged", **change)
     cards, (problem,) = collect_reports(reports.root)
-    assert [card.name for card in cards] == ["whole"]
+    assert [card.link for card in cards] == ["whole/report.html"]
     assert problem.name == "damaged"
     assert "damaged</a>: report.json" in read_index(reports)
 
@@ -169,3 +169,13 @@ def test_every_colour_of_the_page_is_defined(reports):
         set(re.findall(r"(--[\w-]+):", page)),
     )
     assert used <= defined
+
+
+def test_report_is_called_by_its_name_unless_two_have_it(reports):
+    """The folder's name has the record root too, which is long."""
+    reports("quick-record_root-published-1a2b3c4d", name="quick")
+    reports("width", name="width")
+    assert {card.name for card in collect_reports(reports.root)[0]} == {"quick", "width"}
+    reports("quick", name="quick")
+    names = {card.name for card in collect_reports(reports.root)[0]}
+    assert names == {"quick", "quick-record_root-published-1a2b3c4d", "width"}
