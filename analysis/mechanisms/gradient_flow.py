@@ -190,8 +190,8 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         evidence,
         notes,
         plain_words=(
-            f"The case that decides: at {decision.worst} the gradient in {family} networks varies"
-            f" by a factor of {factor} between blocks{add_doubt(verdict)}."
+            f"At {decision.worst}, the gradient in {family} networks varies by a factor of {factor}"
+            f" between blocks, the case that decides{add_doubt(verdict)}."
         ),
         remedy=KNOWN_VALUES if unknown_notes and verdict is Verdict.INCONCLUSIVE else "",
         seeds_needed=count_seeds_if_open(decision, bounds, "below", limit),
