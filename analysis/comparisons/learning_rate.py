@@ -60,7 +60,8 @@ def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:
     else:
         claims = main_claims.judge(best, margin, compare_at_best_rates(runs))
     return [
-        replace(claim, name=f"{claim.name}, best lr", notes=claim.notes + notes) for claim in claims
+        replace(claim, name=f"{claim.name}, best learning rates", notes=claim.notes + notes)
+        for claim in claims
     ]
 
 

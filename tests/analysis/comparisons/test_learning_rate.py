@@ -20,7 +20,7 @@ def join_rates(joined, errors_by_rate):
 def collect_verdicts(frame):
     """Return the verdicts of the claims about each network's best rate."""
     claims = judge_comparisons(frame)
-    return {claim.verdict for name, claim in claims.items() if name.endswith("best lr")}
+    return {claim.verdict for name, claim in claims.items() if name.endswith("best learning rates")}
 
 
 def test_each_network_is_judged_at_its_own_best_rate(joined):
@@ -33,10 +33,10 @@ def test_each_network_is_judged_at_its_own_best_rate(joined):
     assert len(best) == 12
     claims = judge_comparisons(frame)
     assert collect_verdicts(frame) == {Verdict.REPRODUCED}
-    assert claims["degradation, best lr"].decisive_line.startswith(
+    assert claims["degradation, best learning rates"].decisive_line.startswith(
         "56 minus 20 layers: +49.90 points"
     )
-    fix = claims["the fix, best lr"]
+    fix = claims["the fix, best learning rates"]
     assert any(line.startswith("lr 0.01, the fix: ") for line in fix.evidence)
     assert any("best learning rates by the means of the same runs" in note for note in fix.notes)
 
@@ -44,15 +44,15 @@ def test_each_network_is_judged_at_its_own_best_rate(joined):
 def test_missing_runs_leave_the_best_rate_unknown(joined):
     frame = join_rates(joined, {0.01: BOTH, 0.1: BOTH})
     assert collect_verdicts(frame) == {Verdict.REPRODUCED}
-    notes = judge_comparisons(frame)["the fix, best lr"].notes
+    notes = judge_comparisons(frame)["the fix, best learning rates"].notes
     at_edge = "the best learning rate is the lowest or highest that was tried"
     assert any(note.startswith(at_edge) for note in notes)
     frame.runs.loc[frame.runs["config.optim.lr"] == 0.1, "state"] = "missing"
-    claim = judge_comparisons(frame)["the fix, best lr"]
+    claim = judge_comparisons(frame)["the fix, best learning rates"]
     assert collect_verdicts(frame) == {Verdict.NOT_TESTED}
     assert claim.decisive_line == "12 of 24 runs are missing, so the best learning rate is unknown"
     # the verdicts at each rate are evidence of one claim only
-    others = judge_comparisons(frame)["degradation, best lr"].evidence
+    others = judge_comparisons(frame)["degradation, best learning rates"].evidence
     assert any(line.startswith("lr 0.01, the fix") for line in claim.evidence)
     assert not any(line.startswith("lr 0.01") for line in others)
 
@@ -80,15 +80,15 @@ def test_bounds_account_for_the_choice_of_the_rate(joined):
     )
     fix = difference_of_minima(plain, deep)
     assert fix.lower < welch_difference(PLAIN_56[0.01], RESIDUAL_56[0.1]).lower
-    name = "the fix, best lr"
+    name = "the fix, best learning rates"
     line, _ = judge_around(frame, name, fix.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
     assert line.endswith(f"{fix.mean:+.2f} points, 95 % lower bound {fix.lower:+.2f}")
     judge_around(frame, name, fix.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
     rise = difference_of_minima(deep, shallow)
-    name = "no degradation, best lr"
+    name = "no degradation, best learning rates"
     judge_around(frame, name, rise.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
     judge_around(frame, name, rise.lower, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
-    notes = judge_comparisons(frame)["the fix, best lr"].notes
+    notes = judge_comparisons(frame)["the fix, best learning rates"].notes
     assert any("the bounds account for this choice" in note for note in notes)
 
 
@@ -105,14 +105,17 @@ def test_noisy_network_is_not_judged_by_its_luckiest_rate(joined):
     best, notes = select_best_rates(frame.runs)
     assert notes[0].endswith("residual-56 0.03")
     assert judge_no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
-    assert judge_comparisons(frame)["no degradation, best lr"].verdict is Verdict.INCONCLUSIVE
+    assert (
+        judge_comparisons(frame)["no degradation, best learning rates"].verdict
+        is Verdict.INCONCLUSIVE
+    )
 
 
 @pytest.mark.parametrize(("seeds", "is_noted"), [(2, True), (3, False)])
 def test_note_says_that_two_seeds_rarely_decide(joined, seeds, is_noted):
     errors = {"plain": {20: [1.0] * seeds, 56: [50.0] * seeds}}
     frame = join_rates(joined, {0.01: errors, 0.1: errors})
-    notes = judge_comparisons(frame)["degradation, best lr"].notes
+    notes = judge_comparisons(frame)["degradation, best learning rates"].notes
     assert any("with two seeds per learning rate" in note for note in notes) is is_noted
 
 
@@ -120,7 +123,7 @@ def test_rate_with_one_seed_leaves_the_best_rate_unknown(joined):
     one_seed = {"plain": {20: [1.0], 56: [50.0]}}
     two_seeds = {"plain": {20: [0.9, 1.0], 56: [49.0, 50.0]}}
     claim = judge_comparisons(join_rates(joined, {0.01: one_seed, 0.1: two_seeds}))[
-        "degradation, best lr"
+        "degradation, best learning rates"
     ]
     assert claim.verdict is Verdict.NOT_TESTED
     assert claim.decisive_line == "plain-20 has one seed at lr 0.01; an interval needs two"
@@ -129,6 +132,6 @@ def test_rate_with_one_seed_leaves_the_best_rate_unknown(joined):
 def test_repeated_seed_leaves_the_best_rate_unknown(joined):
     frame = join_rates(joined, {0.01: BOTH, 0.1: BOTH})
     frame.runs.loc[frame.runs["run_id"] == "1:plain-d20-s2", "seed"] = 0
-    claim = judge_comparisons(frame)["the fix, best lr"]
+    claim = judge_comparisons(frame)["the fix, best learning rates"]
     assert collect_verdicts(frame) == {Verdict.NOT_TESTED}
     assert "seed 0 of plain-20 at lr 0.1 is recorded twice" in claim.decisive_line

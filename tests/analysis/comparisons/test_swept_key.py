@@ -268,7 +268,7 @@ def test_strata_are_judged_apart(joined):
     claims = judge_comparisons(frame)
     assert claims["size of degradation by width, learning rate 0.1"].outcome == "alike"
     assert claims["size of degradation by width, learning rate 0.2"].outcome == "differs"
-    assert claims["degradation, best lr, width 8"].verdict is Verdict.REPRODUCED
+    assert claims["degradation, best learning rates, width 8"].verdict is Verdict.REPRODUCED
 
 
 @pytest.mark.fast_cases(1)
