@@ -23,15 +23,18 @@ def forget_messages():
         (
             ["experiment=natural", "schedule=paper"],
             [
-                "schedule=paper: experiment=natural keeps its own schedule.iterations (19200),"
-                " schedule.evaluate_every (0.083333); to change one, set that key too"
+                "schedule=paper: experiment=natural keeps its own"
+                " schedule.iterations (19200, where the option has 64000),"
+                " schedule.evaluate_every (0.083333, where the option has 0.03125);"
+                " add schedule.iterations=64000 schedule.evaluate_every=0.03125"
+                " to use the option's"
             ],
         ),
         (
             ["experiment=natural", "schedule=short,paper", "seed=0", "model.depth=20"],
             [
-                "schedule=short: experiment=natural keeps its own schedule.iterations (19200),",
-                "schedule=paper: experiment=natural keeps its own schedule.iterations (19200),",
+                "schedule=short: experiment=natural keeps its own schedule.iterations (19200,",
+                "schedule=paper: experiment=natural keeps its own schedule.iterations (19200,",
                 "schedule.warmup.max_iterations: has no effect on the runs of this sweep;",
             ],
         ),
@@ -42,8 +45,8 @@ def forget_messages():
         (
             ["experiment=quick", "model.shortcut=B", "model.depth=20", "seed=0"],
             [
-                "this sweep has 2 combinations but only 1 different runs: an override sets what a"
-                " swept key selects, or a value is given twice"
+                "this sweep has 2 combinations but only 1 different run: model.shortcut=B replaces"
+                " what model=plain,residual of the grid selects"
             ],
         ),
         (

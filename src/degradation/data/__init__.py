@@ -18,7 +18,7 @@ a wrong file and ConfigError for a wrong key. The facts of a registration are li
     channels, side, classes
                  the shape, where it is known without the files (`make plan` and `make census` then
                  need no data); the side of streamed images is data.stream.crop
-    needs_root   False if data.root may be null (default True)
+    needs_root   False if nothing is read from data.root, which may then be null (default True)
     resizable    True if data.size may be set (default False); `load_dataset` then resizes the
                  images, unless the reader has done so
     streamed     True if the reader returns a StreamedDataset (default False)

@@ -38,6 +38,7 @@ from degradation.config import (
     split_experiments,
 )
 from degradation.progress import notify
+from degradation.single_warnings import warn_once
 from degradation.sweep.ineffective_keys import warn_about_ineffective_keys
 from degradation.sweep.job_template import JobTemplate, find_substitutable_keys, split_job
 from degradation.sweep.option_errors import (
@@ -48,12 +49,18 @@ from degradation.sweep.option_errors import (
 from degradation.sweep.override_effects import (
     check_is_one_run,
     check_one_report,
-    warn_about_equal_runs,
+    describe_equal_runs,
     warn_about_ineffective_overrides,
     warn_about_repeated_keys,
-    warn_about_replaced_options,
+)
+from degradation.sweep.replaced_options import (
+    list_repeated_values,
+    list_replaced_sweeps,
+    warn_about_ineffective_options,
+    warn_about_kept_values,
 )
 from degradation.sweep.settings import describe_settings
+from degradation.sweep.unread_keys import warn_about_unread_optim_keys, warn_about_unread_root
 
 TRAINING = "config"  # the file in conf/ from which trainings are composed
 
@@ -118,9 +125,18 @@ def _warn_about_effects(
     loader = GlobalHydra.instance().config_loader()
     groups = loader.list_groups("")
     warn_about_repeated_keys(parsed)
-    warn_about_replaced_options(base, parsed, config_name, groups)
+    warn_about_unread_root(configs, parsed)
+    warn_about_unread_optim_keys(configs)
+    warn_about_kept_values(base, parsed, config_name, groups)
+    warn_about_ineffective_options(base, parsed, config_name, groups)
     warn_about_ineffective_overrides(configs, parsed, config_name)
-    warn_about_equal_runs(configs, warn_about_ineffective_keys(configs))
+    has_ineffective_keys = bool(warn_about_ineffective_keys(configs))
+    equal_runs = describe_equal_runs(configs)
+    if equal_runs is not None and not has_ineffective_keys:
+        causes = list_replaced_sweeps(base, parsed, config_name, groups)
+        causes += list_repeated_values(base, parsed)
+        reason = "; ".join(causes) or "an override sets what a swept key selects"
+        warn_once(f"{equal_runs}: {reason}")
 
 
 def compose_launcher(overrides: Sequence[str]) -> DictConfig:

@@ -14,7 +14,6 @@ from pathlib import Path
 from omegaconf import DictConfig, open_dict
 
 from degradation.config import Config, ConfigError, Data, family, quote, read
-from degradation.config.dotted_keys import select
 from degradation.counting import format_count
 from degradation.data.downloads import fetch_once, find_file_set
 from degradation.data.image_check import check_images
@@ -29,10 +28,9 @@ from degradation.records.schema import (
     State,
 )
 from degradation.records.trained_code import CodeState
-from degradation.run_id import list_ineffective_optim_keys
-from degradation.single_warnings import warn_once
 from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.runs import SweepRun, has_finished, locate_run
+from degradation.sweep.unread_keys import warn_about_unread_optim_keys
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,7 @@ def check_before_training(config: Config) -> None:
     """
     check_record_root(config)
     check_images(config.data)
-    for name in list_ineffective_optim_keys(config):
-        value = quote(select(config, name))
-        warn_once(f"{name}: {value} has no effect with optim.name={config.optim.name}")
+    warn_about_unread_optim_keys([config])
 
 
 def check_record_root_is_folder(config: Config) -> None:

@@ -1,32 +1,31 @@
 """Overrides that do not have the effect that their user may expect.
 
-An experiment's own values replace those of an option that is chosen beside it, such as
-`schedule=paper`; a value may change no run; and a value may make swept options equal. Each is one
-line, and no error: the runs are what the configuration says.
+A later override of the same key replaces an earlier one; a value may change no run; and a value may
+make swept options equal. Each is one line, and no error: the runs are what the configuration says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from degradation.config import Config, ConfigError
 from degradation.config.composition import compose_overrides
-from degradation.config.dotted_keys import flatten
-from degradation.config.overrides import EXPERIMENT, list_swept_options
 from degradation.config.schema import KEYS
+from degradation.counting import format_count
 from degradation.run_id import UNHASHED_DATA_KEYS, identify_without_data
 from degradation.single_warnings import warn_once
+from degradation.sweep.override_values import UNKNOWN, get_text, select_value, to_values
 
-HASHED_SECTIONS = ("data", "model", "precision", "schedule")  # that of `optim` has its own check
+# That of `optim` has its own check (`unread_keys`)
+HASHED_SECTIONS = ("data", "model", "precision", "schedule")
 # Keys that change the report, but no run: where its records are, what its claims are about, and how
 # its figures are titled
 RECORD_ROOT = "record_root"
 REPORT_KEYS = (RECORD_ROOT, "training_error", "data.margin", "report.titles")
-UNKNOWN = object()
 
 
 def check_is_one_run(base: DictConfig, overrides: Sequence[Override]) -> None:
@@ -63,78 +62,10 @@ def warn_about_repeated_keys(overrides: Sequence[Override]) -> None:
         place = (override.key_or_group, is_section)
         if place in last:
             warn_once(
-                f"{_get_text(last[place])}: is replaced by {_get_text(override)}, which is given"
+                f"{get_text(last[place])}: is replaced by {get_text(override)}, which is given"
                 " later"
             )
         last[place] = override
-
-
-def warn_about_replaced_options(
-    base: DictConfig, overrides: Sequence[Override], config_name: str, groups: Sequence[str]
-) -> None:
-    """Warn of options whose values an experiment replaces by its own. Inside `initialise_hydra()`.
-
-    Each option of a swept group is examined as if it were the only one.
-
-    Args:
-        base: the composition of the whole command line, without swept keys.
-        overrides: the command line.
-        groups: the groups of conf/ that an option may be chosen from.
-    """
-    fixed = {item.key_or_group: item for item in overrides if not item.is_sweep_override()}
-    if EXPERIMENT not in fixed:
-        return
-    experiment = _get_text(fixed[EXPERIMENT])
-    overridden = {item.key_or_group for item in overrides}
-    overridden |= set(base.hydra.sweeper.params or {})
-    for override in overrides:
-        group = override.key_or_group
-        if group not in groups or group == EXPERIMENT or override.is_delete():
-            continue
-        if not override.is_sweep_override():
-            option = _get_text(override)
-            alone = compose_overrides(config_name, [option])
-            _warn_about_kept_values(option, group, alone, base, overridden, experiment)
-            continue
-        for name in list_swept_options(override):
-            option = f"{group}={name}"
-            alone = compose_overrides(config_name, [option])
-            others = [_get_text(item) for item in fixed.values()]
-            composed = compose_overrides(config_name, [*others, option])
-            _warn_about_kept_values(option, group, alone, composed, overridden, experiment)
-
-
-def _warn_about_kept_values(
-    option: str,
-    group: str,
-    alone: DictConfig,
-    composed: DictConfig,
-    overridden: set[str],
-    experiment: str,
-) -> None:
-    """Warn if an experiment keeps values of its own where an option has others.
-
-    Args:
-        option: the option as an override, such as `optim=adam`.
-        group: its group.
-        alone: the composition with this option only.
-        composed: that with the experiment too.
-        overridden: the keys and groups that the command line or the experiment's grid sets.
-        experiment: the experiment as an override.
-    """
-    kept_values = []
-    section = _to_values(alone).get(group)
-    own_values = flatten(section, f"{group}.") if isinstance(section, dict) else ()
-    composed_values = _to_values(composed)
-    for key, value in own_values:
-        chosen = _select(composed_values, key)
-        if chosen not in (value, UNKNOWN) and not _is_overridden(key, overridden):
-            kept_values.append(f"{key} ({chosen})")
-    if kept_values:
-        warn_once(
-            f"{option}: {experiment} keeps its own {', '.join(kept_values)};"
-            " to change one, set that key too"
-        )
 
 
 def warn_about_ineffective_overrides(
@@ -148,11 +79,11 @@ def warn_about_ineffective_overrides(
     values = [item for item in fixed if _sets_a_hashed_value(item)]
     if not values:
         return
-    others = [_get_text(item) for item in fixed if item not in values]
-    without = _to_values(compose_overrides(config_name, others))
+    others = [get_text(item) for item in fixed if item not in values]
+    without = to_values(compose_overrides(config_name, others))
     for override in values:
         key = override.key_or_group
-        before = _select(without, key)
+        before = select_value(without, key)
         if before is UNKNOWN or isinstance(before, dict | list):
             continue
         pairs = [(config, _replace(config, key.split("."), before)) for config in configs]
@@ -161,27 +92,17 @@ def warn_about_ineffective_overrides(
             identify_without_data(config) == identify_without_data(other)
             for config, other in changed
         ):
-            warn_once(f"{_get_text(override)}: has no effect on these runs")
+            warn_once(f"{get_text(override)}: has no effect on these runs")
 
 
-def warn_about_equal_runs(configs: Sequence[Config], ineffective: Mapping[str, int]) -> None:
-    """Warn if some combinations of a sweep are the same run, unless swept keys explain it.
-
-    `ineffective`: the swept keys without effect (`ineffective_keys.list_ineffective_keys`).
-    """
+def describe_equal_runs(configs: Sequence[Config]) -> str | None:
+    """Return how many combinations of a sweep are the same run, or None if all differ."""
     # the jobs of landscape.py are not equal when their run is: each measures a part of its points
     distinct = len({(identify_without_data(config), repr(config.landscape)) for config in configs})
-    if distinct < len(configs) and not ineffective:
-        warn_once(
-            f"this sweep has {len(configs)} combinations but only {distinct} different runs:"
-            " an override sets what a swept key selects, or a value is given twice"
-        )
-
-
-def _get_text(override: Override) -> str:
-    """Return an override as it was parsed."""
-    assert override.input_line is not None
-    return override.input_line
+    if distinct == len(configs):
+        return None
+    different = format_count(distinct, "different run")
+    return f"this sweep has {len(configs)} combinations but only {different}"
 
 
 def _sets_a_hashed_value(override: Override) -> bool:
@@ -190,32 +111,6 @@ def _sets_a_hashed_value(override: Override) -> bool:
     if key not in KEYS or is_dataclass(KEYS[key].type):  # a section, or an option of a group
         return False
     return key.partition(".")[0] in HASHED_SECTIONS and key not in UNHASHED_DATA_KEYS
-
-
-def _to_values(composed: DictConfig) -> dict[Any, Any]:
-    """Return a composition as nested dictionaries."""
-    values = OmegaConf.to_container(composed, resolve=False)
-    assert isinstance(values, dict)
-    return values
-
-
-def _select(values: Any, key: str) -> Any:
-    """Return the value or the section of a dotted key, or UNKNOWN if there is none.
-
-    `values`: nested dictionaries, as `_to_values` returns them.
-    """
-    for name in key.split("."):
-        if not isinstance(values, dict) or name not in values:
-            return UNKNOWN
-        values = values[name]
-    return values
-
-
-def _is_overridden(key: str, overridden: set[str]) -> bool:
-    """Return whether a key, or a section around it, is among those that are set."""
-    parts = key.split(".")
-    names = {".".join(parts[:count]) for count in range(2, len(parts) + 1)}
-    return not names.isdisjoint(overridden)
 
 
 def _replace(section: Any, names: Sequence[str], value: Any) -> Any:
