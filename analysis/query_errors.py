@@ -17,29 +17,48 @@ BACKTICKS = "a name that has . or / needs backticks, such as `optim.lr`"
 TOKEN = re.compile(
     r"""(?P<text>"[^"]*"|'[^']*')|`(?P<quoted>[^`]*)`|@\w+|(?P<bare>[^\W\d]\w*([./][^\W\d]\w*)*)"""
 )
+# The arguments of a call, or a bracket without =, in a query whose names are replaced by x.
+ARGUMENTS = re.compile(r"x\([^()]*\)|\([^()=]*\)")
+ASSIGNMENT = re.compile(r"(?<![=<>!])=(?!=)")
 NO_COLUMN = "no such column"
 MAX_VALUES = 12  # values of a column that a message lists
 
 
 def describe_invalid_query(query: str, runs: pd.DataFrame, error: Exception) -> str:
-    """Return why a query cannot be evaluated, and what to type instead or which columns there are.
+    """Return why a query cannot be evaluated, and what to type instead.
+
+    The columns are listed only if the query names one that does not exist.
 
     Args:
         query: what the user has typed.
         runs: the table with every name that a query may use.
         error: what pandas raised.
     """
+    if _has_assignment(query):
+        return "use == to compare, not ="
     columns = [str(name) for name in drop_prefix(runs)]
     problems: list[str] = []
-    if isinstance(error, NameError | AttributeError):
+    is_about_name = isinstance(error, NameError | AttributeError)
+    if is_about_name:
         for name, is_quoted in _list_names(query):
             problem = _find_problem(name, is_quoted, runs, columns)
             if problem is not None:
                 problems.append(problem)
     reason = "; ".join(dict.fromkeys(problems)) or " ".join(str(error).split())
+    if not is_about_name:
+        return reason
     if problems and not any(problem.endswith(NO_COLUMN) for problem in problems):
         return reason  # which says what to type instead
     return f"{reason}; columns ({BACKTICKS}): {', '.join(columns)}"
+
+
+def _has_assignment(query: str) -> bool:
+    """Return whether a query has a single =, outside texts, names and the arguments of calls."""
+    bare = TOKEN.sub("x", query)
+    nested = ""
+    while bare != nested:
+        nested, bare = bare, ARGUMENTS.sub("x", bare)
+    return ASSIGNMENT.search(bare) is not None
 
 
 def list_values(query: str, runs: pd.DataFrame) -> str:

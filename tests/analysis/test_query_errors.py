@@ -42,6 +42,28 @@ def test_wrong_name_is_explained(query, problem):
 
 
 @pytest.mark.parametrize(
+    "query", ["depth = 20", "family = 'plain' and depth == 20", "(depth=20) or `optim.lr` == 0.1"]
+)
+def test_single_equals_sign_is_explained(query):
+    error = ValueError("whatever pandas says")
+    assert describe_invalid_query(query, RUNS, error) == "use == to compare, not ="
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "depth === 20",
+        "family == 'a = b'",
+        "depth >= 20 and depth <= 56 and depth != 32",
+        "family.str.contains('p', case=False)",
+        "family.str.contains(('p'), case=False) + 1",
+    ],
+)
+def test_other_mistake_lists_no_columns(query):
+    assert describe_invalid_query(query, RUNS, ValueError("two\nlines")) == "two lines"
+
+
+@pytest.mark.parametrize(
     ("query", "values"),
     [
         ("`model.block` == 'SE'", "model.block: 'basic', 'my_blocks:SE@0123456789ab'"),
