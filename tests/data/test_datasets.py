@@ -128,6 +128,15 @@ def test_unreadable_image_is_named(tmp_path, folder_data):
         load_dataset(folder_data(root))
 
 
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_renaming_a_validation_folder_is_suggested(tmp_path, folder_data, name):
+    root = write_image_folder(tmp_path)
+    (root / "test").rename(root / name)
+    line = f"has no folder 'test', but has '{name}'; rename it to 'test'; allowed: a folder with"
+    with pytest.raises(ConfigError, match=line):
+        data_fingerprint(folder_data(root))
+
+
 def test_classes_without_images_are_named(tmp_path, folder_data):
     root = write_image_folder(tmp_path, classes=("cat", "cow", "dog"))
     for name in ("cat", "dog"):

@@ -6,7 +6,7 @@ from dataclasses import is_dataclass
 from difflib import get_close_matches
 
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -17,7 +17,7 @@ from omegaconf.errors import (
 
 from degradation.config.errors import escape, quote
 from degradation.config.keys import read_keys
-from degradation.config.overrides import list_options
+from degradation.config.overrides import CONF, list_options
 from degradation.config.schema import KEYS
 
 SYNTAX = "key=value, and quotes around a value that holds any of , : = [ ] { } ( ) or a space"
@@ -34,6 +34,18 @@ NO_NUMBER = re.compile(
     r" could not be converted to (?P<kind>Integer|Float)"
 )
 KINDS = {"Integer": "a whole number", "Float": "a number"}
+LAUNCHER_GROUP, LAUNCHER = "hydra/launcher", "hydra.launcher."
+# What only this project's code sets: the launchers' schemas, classes and functions.
+SCHEMA_SUFFIX = "_schema"
+INTERNAL_LAUNCHER_KEYS = (
+    "_target_",
+    "count_gpus",
+    "count_fitting",
+    "preload",
+    "preflight",
+    "connect_progress",
+)
+EPOCHS = re.compile(r"(\w+_)?epochs?", re.IGNORECASE)
 # The key that a user may have meant by a section.
 SECTION_HINTS = {"schedule.warmup": "iterations of a linear warm-up are schedule.linear_warmup"}
 
@@ -51,7 +63,8 @@ def _describe(error: Exception) -> str:
         return _describe_key_error(error.__cause__)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        allowed = ", ".join(error.options or list_options(group))
+        options = error.options or list_options(group)
+        allowed = ", ".join(name for name in options if not name.endswith(SCHEMA_SUFFIX))
         return f"{group or '--config-name'}: {quote(name)} is not allowed; allowed: {allowed}"
     if isinstance(error, OverrideParseException):
         return f"{error.override}: cannot be parsed; allowed: {SYNTAX}"
@@ -62,7 +75,10 @@ def _describe_key_error(error: OmegaConfBaseException) -> str:
     key = error.full_key or str(error.key)
     if isinstance(error, ConfigAttributeError | ConfigKeyError):
         parent = error.parent_node if isinstance(error.parent_node, DictConfig) else {}
-        return unknown_key(key, [str(name) for name in parent if name != "hydra"])
+        known = [str(name) for name in parent if name != "hydra"]
+        if key.startswith(LAUNCHER):
+            known = [name for name in known if name not in INTERNAL_LAUNCHER_KEYS]
+        return unknown_key(key, known)
     allowed = allowed_values(key, error.object_type)
     if isinstance(error, MissingMandatoryValue):
         return f"{key}: has no value; allowed: {allowed}"
@@ -92,11 +108,17 @@ def unknown_key(key: str, known: list[str]) -> str:
 
 
 def suggest_key(key: str, known: Sequence[str]) -> str:
-    """Return ` (did you mean KEY?)`, or an empty text if no key is close.
+    """Return ` (did you mean KEY?)` or what such a key is here; an empty text if no key is close.
 
     A key of the same name in another section, such as `optim.lr` for `lr`, precedes similar keys.
     """
     name = key.rpartition(".")[2]
+    if EPOCHS.fullmatch(name):
+        return " (the length is counted in iterations: schedule.iterations)"
+    launchers = _list_launchers_with(name) if key.startswith(LAUNCHER) else []
+    if launchers:
+        holders = " and ".join(f"hydra/launcher={launcher}" for launcher in launchers)
+        return f" ({name} is a key of {holders})"
     by_name: dict[str, str] = {}
     for dotted in sorted(KEYS, key=lambda dotted: dotted.count(".")):
         by_name.setdefault(dotted.rpartition(".")[2], dotted)
@@ -111,6 +133,13 @@ def suggest_key(key: str, known: Sequence[str]) -> str:
     if name in by_name:
         candidates.insert(0, by_name[name])
     return f" (did you mean {candidates[0]}?)" if candidates else ""
+
+
+def _list_launchers_with(name: str) -> list[str]:
+    """Return the launchers in conf/ that have a key of this name."""
+    launchers = list_options(LAUNCHER_GROUP)
+    files = {launcher: CONF / LAUNCHER_GROUP / f"{launcher}.yaml" for launcher in launchers}
+    return [launcher for launcher, file in files.items() if name in OmegaConf.load(file)]
 
 
 def allowed_values(key: str, holder: type | None = None) -> str:

@@ -26,6 +26,7 @@ from degradation.data.paths import escape_name, expand_root
 from degradation.registry import DATASETS
 
 MAX_LISTED = 10  # names in a message; the others are counted
+VALIDATION_NAMES = ("val", "valid", "validation")  # what others call the folder test
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def check_root(data: Data) -> Path:
         raise ConfigError(f"data.root: {str(root)!r} is not a folder{where}; {allowed}")
     for split in (train, test):
         if not os.path.isdir(root / split):
-            raise ConfigError(f"data.root: {str(root)!r} has no folder {split!r}; {allowed}")
+            hint = _suggest_renaming(root, split)
+            raise ConfigError(f"data.root: {str(root)!r} has no folder {split!r}{hint}; {allowed}")
     classes = list_classes(root, train)
     _check_classes(root, {train: classes, test: list_classes(root, test)})
     for name in classes:
@@ -69,6 +71,16 @@ def check_root(data: Data) -> Path:
                 " allowed: UTF-8 names without control characters"
             )
     return root
+
+
+def _suggest_renaming(root: Path, split: str) -> str:
+    """Return that a folder may be the test images under another name, or an empty text."""
+    if split != "test":
+        return ""
+    for name in VALIDATION_NAMES:
+        if os.path.isdir(root / name):
+            return f", but has {name!r}; rename it to {split!r}"
+    return ""
 
 
 def _check_classes(root: Path, classes: dict[str, list[str]]) -> None:
