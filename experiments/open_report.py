@@ -2,18 +2,20 @@
 
 python experiments/open_report.py experiment=quick
 
-Without a report of this sweep, the index of all reports is opened. If no browser can be opened, the
-path of the page is printed instead.
+Without a report of this sweep, the index of all reports is opened, and a line names those that
+exist. If no browser can be opened, the path of the page is printed instead.
 """
 
 import argparse
 import webbrowser
 from pathlib import Path
 
+from analysis.abbreviation import abbreviate
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.errors import UserError
+from degradation.progress import notify
 from degradation.sweep.report_name import REPORTS
-from degradation.sweep.report_pages import INDEX_FILE, list_pages
+from degradation.sweep.report_pages import INDEX_FILE, PAGE_FILE, list_pages
 from degradation.sweep.runs import expand_runs
 
 
@@ -32,6 +34,17 @@ def find_page(pages: list[Path], reports: Path) -> Path:
     return index
 
 
+def describe_missing_pages(pages: list[Path], reports: Path) -> str:
+    """Return which pages do not exist and which reports do; those of similar names are first."""
+    missing = ", ".join(str(page) for page in pages)
+    verb = "does" if len(pages) == 1 else "do"
+    names = sorted(page.parent.name for page in reports.glob(f"*/{PAGE_FILE}"))
+    wanted = tuple(page.parent.name for page in pages)
+    names.sort(key=lambda name: not name.startswith(wanted))
+    existing = abbreviate(names) if names else "none"
+    return f"{missing} {verb} not exist, so the index is opened; reports in {reports}: {existing}"
+
+
 def open_in_browser(page: Path) -> bool:
     """Open a page in the user's browser, and return whether there is one."""
     try:
@@ -46,7 +59,10 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, default=REPORTS, help="folder of the reports")
     arguments = parser.parse_intermixed_args()
     runs = expand_runs(arguments.overrides)
-    page = find_page(list_pages(arguments.overrides, runs, arguments.reports), arguments.reports)
+    pages = list_pages(arguments.overrides, runs, arguments.reports)
+    page = find_page(pages, arguments.reports)
+    if not any(path.is_file() for path in pages):
+        notify(describe_missing_pages(pages, arguments.reports))
     print(page, flush=True)
     if not open_in_browser(page):
         print("No browser can be opened here; open this file in one.")

@@ -25,11 +25,12 @@ from degradation.counting import format_count
 from degradation.progress import notify
 from degradation.sweep.expand import compose_launcher
 from degradation.sweep.report_pages import list_pages
-from degradation.sweep.runs import expand_runs, find_record_root
+from degradation.sweep.runs import expand_runs, find_record_root, note_missing_root
 from degradation.sweep.settings import describe_settings
 from hydra_plugins.sweep_launcher import Capacity, SweepLauncher
 
-GIGA = 1e9
+GIGA, MEGA = 1e9, 1e6
+SMALLEST_IN_GB = 0.1  # smaller sizes are printed in MB
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -170,9 +171,16 @@ def print_totals(costs: pd.DataFrame, name: str, rate: str, capacity: Capacity) 
         f"hours: {costs['hours'].sum():,.2f} one run after another;"
         f" {hours_together:,.2f} with {devices} at once"
     )
-    records = costs["record_bytes"].sum() / GIGA
-    checkpoints = min(devices, len(costs)) * costs["checkpoint_bytes"].max() / GIGA
-    print(f"disk: {records:,.2f} GB, and {checkpoints:,.2f} GB while runs are trained")
+    records = format_size(costs["record_bytes"].sum())
+    checkpoints = format_size(min(devices, len(costs)) * costs["checkpoint_bytes"].max())
+    print(f"disk: {records}, and {checkpoints} while runs are trained")
+
+
+def format_size(size: float) -> str:
+    """Return a number of bytes in GB, or in MB if it is less than 0.1 GB."""
+    if size < SMALLEST_IN_GB * GIGA:
+        return f"{size / MEGA:,.1f} MB"
+    return f"{size / GIGA:,.2f} GB"
 
 
 def check_effect(effect: float | None, configs: Sequence[Config]) -> None:
@@ -209,6 +217,7 @@ def main() -> None:
     runs = expand_runs(arguments.overrides)
     check_effect(arguments.effect, [run.config for run in runs])
     config, root = runs[0].config, find_record_root(runs)
+    note_missing_root(arguments.overrides, root)
     launcher = compose_launcher(arguments.overrides)
     device = arguments.device or guess_device(launcher, config)
     rates = [] if arguments.rate else read_rates(root, device, config)

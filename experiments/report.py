@@ -100,6 +100,11 @@ def parse_arguments() -> argparse.Namespace:
     if not NAME.accepts(arguments.name):
         name = quote(arguments.name)
         raise ConfigError(f"--name: {name} is not allowed; allowed: {NAME.allowed}")
+    if arguments.records and not arguments.records.exists():
+        raise ConfigError(
+            f"--records: {quote(str(arguments.records))} does not exist; allowed: a folder of"
+            " records, or an archive such as experiments/ledger/quick/records.zip"
+        )
     return arguments
 
 

@@ -15,7 +15,7 @@ from degradation.counting import format_count
 from degradation.records.trained_code import CodeState
 from degradation.sweep.planned_runs import describe_planned_runs
 from degradation.sweep.report_pages import list_pages
-from degradation.sweep.runs import expand_runs, find_record_root
+from degradation.sweep.runs import expand_runs, find_record_root, note_missing_root
 
 
 def format_run(row: dict[str, Any]) -> str:
@@ -36,8 +36,10 @@ def main() -> None:
     add_overrides(parser)
     overrides = parser.parse_intermixed_args().overrides
     runs = expand_runs(overrides)
+    root = find_record_root(runs)
+    note_missing_root(overrides, root)
     planned = describe_planned_runs(runs)
-    table = load(find_record_root(runs), planned, with_probes=False).runs
+    table = load(root, planned, with_probes=False).runs
     rows = table.to_dict("records")
     for row in rows:
         print(format_run(row))

@@ -36,8 +36,9 @@ class Parser(argparse.ArgumentParser):
         if subject == "unrecognized arguments":
             subject, problem = problem, "not recognised"
             if not subject.startswith("-"):
-                problem = (
-                    "an option separates this from the other overrides; allowed: options first"
+                raise ConfigError(
+                    f"{subject}: an option separates this from the other overrides; put options"
+                    " such as --cfg job at the end"
                 )
         text = f"{subject}: {problem}" if problem else subject
         raise ConfigError(f"{text}; --help shows what is allowed")

@@ -47,7 +47,7 @@ COMMANDS = [
     (
         "train",
         "hydra/launcher=nosuch",
-        "hydra/launcher: 'nosuch' is not allowed; allowed: basic, pool",
+        "hydra/launcher: 'nosuch' is not allowed; allowed: basic, pool, ray, slurm",
     ),
     ("train", "=3", "'=3': has no key; allowed: key=value"),
     ("train", "seed", "seed: cannot be parsed; allowed: key=value"),
@@ -94,7 +94,12 @@ COMMANDS = [
         "data.pad: 4 is not allowed; allowed: 0, for images that are read from disk",
     ),
     ("train", "--nosuch", "--nosuch: not recognised; --help shows what is allowed"),
-    ("train", "seed=1 -m model=plain", "model=plain: an option separates this from the other "),
+    (
+        "train",
+        "seed=1 -m model=plain",
+        "model=plain: an option separates this from the other overrides; put options such as --cfg"
+        " job at the end",
+    ),
     ("train", "--config", "ambiguous option: --config could match "),
     ("train", "--cfg=nosuch", "--cfg/-c: invalid choice: 'nosuch'"),
     (
@@ -112,10 +117,16 @@ COMMANDS = [
     ("train", "--exp=planted", "--experimental-rerun: is not allowed"),
     ("explain", "--nosuch", "--nosuch: not recognised"),
     ("status", "model.dpth=3", "model.dpth: no such key"),
+    (
+        "status",
+        "epochs=10",
+        "epochs: no such key (the length is counted in iterations: schedule.iterations); allowed: ",
+    ),
     ("status", "seed=range(0,0)", "seed: 'range(0,0)' has no value to sweep over"),
     ("status", "--nosuch", "--nosuch: not recognised"),
     ("report", "experiment=nosuch", "experiment: 'nosuch' is not allowed; allowed: "),
-    ("report", "--records=nosuch", "nosuch: contains no records"),
+    ("report", "--records=nosuch", "--records: 'nosuch' does not exist; allowed: a folder of "),
+    ("report", "--records=nosuch.zip", "--records: 'nosuch.zip' does not exist; allowed: "),
     (
         "report",
         "--records=nosuch seed=1",

@@ -235,6 +235,14 @@ def test_plan_says_which_hours_are_unknown(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0.0 MB"), (4e5, "0.4 MB"), (9.9e7, "99.0 MB"), (1e8, "0.10 GB"), (2.5e12, "2,500.00 GB")],
+)
+def test_small_size_is_in_megabytes(size, text):
+    assert runpy.run_path(str(PLAN))["format_size"](size) == text
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--spread=3"], "--spread: needs --effect as well"),

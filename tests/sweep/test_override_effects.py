@@ -7,7 +7,7 @@ import pytest
 from degradation.config import CONF, ConfigError, composition
 from degradation.single_warnings import warn_once
 from degradation.sweep.expand import check_command_line, expand_configs
-from degradation.sweep.runs import expand_runs, find_record_root
+from degradation.sweep.runs import expand_runs, find_record_root, note_missing_root
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +128,18 @@ def test_single_run_of_a_grid_is_refused():
     with pytest.raises(ConfigError, match=line):
         check_command_line(grid, "config", False, True)
     assert check_command_line([*grid, "model.depth=20", "seed=1"], "config", False, True) is None
+
+
+def test_missing_record_root_is_noted_if_it_was_typed(caplog, tmp_path):
+    missing = tmp_path / "rnus"
+    note_missing_root(["model=plain"], missing)
+    note_missing_root([f"record_root={tmp_path}"], tmp_path)
+    assert caplog.messages == []
+    note_missing_root([f"record_root={missing}"], missing)
+    assert caplog.messages == [
+        f"record_root: '{missing}' does not exist, so all runs are missing; training would create"
+        " it"
+    ]
 
 
 def test_runs_of_one_report_have_one_record_root():

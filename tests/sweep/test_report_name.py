@@ -41,6 +41,11 @@ def test_arguments_that_change_no_run_keep_the_name(overrides):
     assert compute_name("experiment=quick", *overrides) == "quick"
 
 
+def test_key_that_is_given_twice_is_named_once():
+    overrides = ["model=residual", "model=plain", "seed=0", "optim.lr=0.01", "optim.lr=0.1"]
+    assert compute_name("experiment=quick", *overrides) == "quick-model-plain-lr-0.1-seed-0"
+
+
 def test_title_does_not_say_where_the_records_are():
     root = "record_root=experiments/ledger/quick/records.zip"
     for others, title in (([], "quick"), (["seed=0"], "quick-seed-0")):

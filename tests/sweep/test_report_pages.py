@@ -45,12 +45,22 @@ def test_page_is_opened_or_else_the_index(tmp_path):
 
     completed = run_script("report", "--index", f"--reports={tmp_path}")
     assert completed.stdout == f"Index: {tmp_path}/index.html\n"
-    assert run_script(*arguments, **environment).stdout == f"{tmp_path}/index.html\n"
+    other = tmp_path / "quick-record_root-records.zip-12345678/report.html"
+    for place in (other, tmp_path / "paper/report.html"):
+        place.parent.mkdir()
+        place.touch()
+    completed = run_script(*arguments, **environment)
+    assert completed.stdout == f"{tmp_path}/index.html\n"
+    assert completed.stderr.splitlines() == [
+        f"{tmp_path}/quick/report.html does not exist, so the index is opened; reports in"
+        f" {tmp_path}: quick-record_root-records.zip-12345678, paper"
+    ]
 
     page = tmp_path / "quick/report.html"
     page.parent.mkdir()
     page.touch()
-    assert run_script(*arguments, **environment).stdout == f"{page}\n"
+    completed = run_script(*arguments, **environment)
+    assert (completed.stdout, completed.stderr) == (f"{page}\n", "")
     assert (tmp_path / "opened").read_text().splitlines() == [
         (tmp_path / "index.html").as_uri(),
         page.as_uri(),

@@ -57,15 +57,28 @@ def warn_about_repeated_keys(overrides: Sequence[Override]) -> None:
     for override in overrides:
         if override.is_delete():  # of a key that another override may add again
             continue
-        # the keys of a section beside the name of its option, such as data={pad: 2} data=digits
-        is_section = isinstance(override.value(), dict)
-        place = (override.key_or_group, is_section)
+        place = _find_place(override)
         if place in last:
             warn_once(
                 f"{get_text(last[place])}: is replaced by {get_text(override)}, which is given"
                 " later"
             )
         last[place] = override
+
+
+def drop_replaced_overrides(overrides: Sequence[Override]) -> list[Override]:
+    """Return the overrides without those that a later one of the same key replaces."""
+    last = {_find_place(item): item for item in overrides if not item.is_delete()}
+    return [item for item in overrides if item.is_delete() or last[_find_place(item)] is item]
+
+
+def _find_place(override: Override) -> tuple[str, bool]:
+    """Return what overrides that replace one another have in common.
+
+    The keys of a section and the name of its option do not replace one another, such as
+    data={pad: 2} data=digits.
+    """
+    return override.key_or_group, isinstance(override.value(), dict)
 
 
 def warn_about_ineffective_overrides(

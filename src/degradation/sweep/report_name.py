@@ -23,7 +23,11 @@ from degradation.data.fingerprint import data_fingerprint
 from degradation.errors import UserError
 from degradation.registry import DATASETS
 from degradation.run_id import UNHASHED_DATA_KEYS, hashed_values
-from degradation.sweep.override_effects import RECORD_ROOT, REPORT_KEYS
+from degradation.sweep.override_effects import (
+    RECORD_ROOT,
+    REPORT_KEYS,
+    drop_replaced_overrides,
+)
 from degradation.sweep.runs import SweepRun, expand_runs
 
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9.+_-]+")
@@ -47,7 +51,8 @@ def name_report(overrides: Sequence[str], runs: Sequence[SweepRun], names_root: 
     name = runs[0].config.name
     parsed = OverridesParser.create().parse_overrides(quote_text(overrides))
     keys = [override.key_or_group for override in parsed]
-    changing = [override for override in parsed if _changes_report(override, keys, runs[0].config)]
+    effective = drop_replaced_overrides(parsed)
+    changing = [item for item in effective if _changes_report(item, keys, runs[0].config)]
     if not names_root:
         changing = [override for override in changing if override.key_or_group != RECORD_ROOT]
     has_own_grid = any(key.startswith("hydra.sweeper") for key in keys)
@@ -66,7 +71,7 @@ def name_report(overrides: Sequence[str], runs: Sequence[SweepRun], names_root: 
             parts.append(f"{_label(key)}-{_format_values(values)}")
     if not parts:
         parts.append(_digest(_summarise(runs, names_root)))
-    return _shorten("-".join([name, *parts]))
+    return _shorten("-".join([name, *dict.fromkeys(parts)]))
 
 
 def _changes_report(override: Override, keys: Sequence[str], config: Config) -> bool:

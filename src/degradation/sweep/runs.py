@@ -4,18 +4,23 @@ Does not import torch.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
 from degradation.checksums import Row
-from degradation.config import Config, ConfigError, check_batchnorm, quote
+from degradation.config import Config, ConfigError, check_batchnorm, quote, quote_text
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_side import find_image_side
+from degradation.progress import notify
 from degradation.records.archive import find_archive
 from degradation.records.record import Record
 from degradation.records.schema import RecordError
 from degradation.run_id import build_run_id, hashed_values
 from degradation.sweep.expand import expand_configs
+from degradation.sweep.override_effects import RECORD_ROOT
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,20 @@ def find_record_root(runs: list[SweepRun]) -> Path:
             " allowed: a folder of records"
         ) from None
     return root
+
+
+def note_missing_root(overrides: Sequence[str], root: Path) -> None:
+    """Say that a record root on the command line does not exist, which may be a typing mistake.
+
+    The default root does not exist before anything is trained, and is not mentioned.
+    """
+    parsed = OverridesParser.create().parse_overrides(quote_text(overrides))
+    is_typed = any(override.key_or_group == RECORD_ROOT for override in parsed)
+    if is_typed and not root.exists():
+        notify(
+            f"{RECORD_ROOT}: {quote(str(root))} does not exist, so all runs are missing; training"
+            " would create it"
+        )
 
 
 def has_finished(record: Record) -> bool:
