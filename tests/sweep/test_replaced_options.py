@@ -1,7 +1,10 @@
 """An option that an experiment, its grid or a key replaces is named with what replaces it."""
 
+import shutil
+
 import pytest
 
+from degradation.config import CONF, ConfigError, composition
 from degradation.single_warnings import warn_once
 from degradation.sweep.expand import expand_configs
 
@@ -53,6 +56,17 @@ def test_option_without_effect_is_named(caplog, overrides, line):
 def test_option_with_an_effect_has_no_line(caplog, overrides):
     expand_configs(overrides)
     assert caplog.messages == []
+
+
+def test_option_that_an_experiment_needs_has_no_line(caplog, tmp_path, monkeypatch):
+    shutil.copytree(CONF, tmp_path / "conf")
+    values = "# @package _global_\nschedule:\n  warmup:\n    lr: 0.005\n"
+    (tmp_path / "conf/experiment/mine.yaml").write_text(values)
+    monkeypatch.setattr(composition, "CONF", tmp_path / "conf")
+    with pytest.raises(ConfigError):
+        expand_configs(["experiment=mine"])  # schedule=step has no such section
+    expand_configs(["experiment=mine", "schedule=paper", "schedule.iterations=900"])
+    assert [line for line in caplog.messages if "schedule=paper: has no effect" in line] == []
 
 
 @pytest.mark.parametrize(

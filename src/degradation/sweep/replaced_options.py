@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from degradation.config import ConfigError
 from degradation.config.composition import compose_overrides
 from degradation.config.dotted_keys import flatten
 from degradation.config.overrides import EXPERIMENT, list_swept_options
@@ -90,7 +91,10 @@ def warn_about_ineffective_options(
             continue
         option = get_text(override)
         others = _list_others(fixed, group)
-        without = _compose_section(config_name, others, group)
+        try:
+            without = _compose_section(config_name, others, group)
+        except ConfigError:
+            continue  # the other overrides need a section that only this option has
         with_option = _compose_section(config_name, [*others, option], group)
         selected = {
             key: value for key, value in with_option.items() if without.get(key, UNKNOWN) != value
