@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 
-@pytest.mark.parametrize("arguments", [["--records", "runs"], ["model=plain"]])
+@pytest.mark.parametrize("arguments", [["--records", "tests"], ["model=plain"]])
 def test_index_is_written_before_anything_is_printed(monkeypatch, arguments):
     """A terminal that cannot print the summary leaves no report without its index entry."""
     main = runpy.run_path("experiments/report.py")["main"]

@@ -231,9 +231,8 @@ def test_bad_launcher_value_is_one_line_and_leaves_nothing(tmp_path, tiny_overri
     arguments = ["-m", *tiny_overrides, *overrides.split()]
     completed = run_script("train.py", *arguments, cwd=folder)
     assert completed.returncode != 0
-    *sweep, line = completed.stderr.splitlines()
-    assert all(text.startswith("custom: 1 run on ") for text in sweep)
-    assert line.startswith(f"{overrides.split('=')[0]}: ")
+    assert completed.stderr.startswith(f"{overrides.split('=')[0]}: ")
+    assert "Traceback" not in completed.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

@@ -37,7 +37,6 @@ from degradation.config import (
     read,
     split_experiments,
 )
-from degradation.progress import notify
 from degradation.single_warnings import warn_once
 from degradation.sweep.ineffective_keys import warn_about_ineffective_keys
 from degradation.sweep.job_template import JobTemplate, find_substitutable_keys, split_job
@@ -59,7 +58,6 @@ from degradation.sweep.replaced_options import (
     warn_about_ineffective_options,
     warn_about_kept_values,
 )
-from degradation.sweep.settings import describe_settings
 from degradation.sweep.unread_keys import warn_about_unread_optim_keys, warn_about_unread_root
 
 TRAINING = "config"  # the file in conf/ from which trainings are composed
@@ -112,8 +110,6 @@ def check_command_line(
         # each configuration is checked when it is composed
         configs = list(_expand(base, config_name, quoted))
         _warn_about_effects(base, configs, config_name, quoted)
-        if config_name == TRAINING:
-            notify(f"{base.name}: {describe_settings(configs)}")
         return Path(str(base.hydra.sweep.dir))
 
 
