@@ -124,7 +124,7 @@ def test_query_selects_records(tmp_path):
         ("0", "it has no value for each run"),
         ("[0, 1]", "it has no value for each run"),
         ("seed.max()", "it has no value for each run"),
-        ("later = seed > 0", "it has no value for each run"),
+        ("later = seed > 0", "use == to compare, not ="),
         ("seed", "its values are neither true nor false"),
         ("family", "its values are neither true nor false"),
     ],
@@ -135,9 +135,7 @@ def test_query_that_is_no_condition_is_refused(tmp_path, query, problem):
         write_record(tmp_path, f"r{seed}", State.DONE, seed=seed)
     with pytest.raises(RecordError) as caught:
         load_where(tmp_path, query)
-    message = str(caught.value)
-    assert message.startswith(f"where: {query!r} is not a valid query: {problem}; columns (")
-    assert "\n" not in message
+    assert str(caught.value) == f"where: {query!r} is not a valid query: {problem}"
 
 
 def test_curves_have_columns_of_fixed_types(tmp_path):
