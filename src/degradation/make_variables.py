@@ -21,7 +21,6 @@ COMMON = {"AR", "ARCH", "ARFLAGS", "AS", "CFLAGS", "PATH", "TAGS", "TARGET", "TA
 # What other tools call a key of conf/, or several keys of one name
 SYNONYMS = {
     "BATCH",
-    "CLUSTER",
     "DATASET",
     "DEVICES",
     "ENTITY",
@@ -30,14 +29,11 @@ SYNONYMS = {
     "GPUS",
     "ITERS",
     "LAYERS",
-    "MODELS",
     "NGPUS",
     "NUM_GPUS",
     "OPTIMISER",
     "OPTIMIZER",
-    "PROJECT",
     "STEPS",
-    "WANDB",
 }
 
 

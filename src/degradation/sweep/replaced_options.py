@@ -145,7 +145,7 @@ def list_replaced_sweeps(
 
 
 def list_repeated_values(base: DictConfig, overrides: Sequence[Override]) -> list[str]:
-    """Return the sweeps that have a value twice, such as `seed=0,0 gives 0 twice`."""
+    """Return the sweeps that have a value twice, such as `seed=0,0 gives 0 more than once`."""
     grid = list_grid_overrides(base, overrides)
     effective = {item.key_or_group: item for item in [*grid, *overrides]}
     lines = []
